@@ -1,0 +1,19 @@
+package io.featureduck.definition;
+
+import java.util.List;
+
+/** Features of several views that one model asks for together. */
+public record FeatureService(String name, List<Selection> views) {
+  public FeatureService {
+    views = List.copyOf(views);
+  }
+
+  /**
+   * @param features the view's features that are taken; all of them where the list is empty
+   */
+  public record Selection(String view, List<String> features) {
+    public Selection {
+      features = List.copyOf(features);
+    }
+  }
+}

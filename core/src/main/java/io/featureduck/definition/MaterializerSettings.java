@@ -1,0 +1,21 @@
+package io.featureduck.definition;
+
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * How features are computed.
+ *
+ * @param threads DuckDB's, at least 1
+ * @param memoryLimit DuckDB's, such as {@code 2GB}; what does not fit spills to disk
+ * @param concurrentRuns runs of different views at once
+ * @param stateDirectory absolute; spill files are below it
+ * @param extensionDirectory absolute; DuckDB's signed extensions
+ */
+public record MaterializerSettings(
+    int threads,
+    String memoryLimit,
+    int concurrentRuns,
+    Duration runTimeout,
+    Path stateDirectory,
+    Path extensionDirectory) {}

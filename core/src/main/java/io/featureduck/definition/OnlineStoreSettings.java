@@ -1,0 +1,32 @@
+package io.featureduck.definition;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Where the newest values are kept and how they are read.
+ *
+ * @param url {@code postgresql://[user@]host[:port]/database}, without the password
+ * @param password empty where the server wants none
+ * @param schema one per project
+ * @param timeout of one query
+ * @param connectionsPerLoop that an event loop keeps open
+ * @param queriesPerLoop in flight at once, on an event loop
+ * @param keysPerQuery coalesced into one query at the most
+ * @param waitingKeysPerLoop beyond which lookups are refused
+ */
+public record OnlineStoreSettings(
+    Type type,
+    String url,
+    Optional<Secret> password,
+    String schema,
+    Duration timeout,
+    int connectionsPerLoop,
+    int queriesPerLoop,
+    int keysPerQuery,
+    int waitingKeysPerLoop) {
+  /** The database behind the store. */
+  public enum Type {
+    POSTGRES
+  }
+}

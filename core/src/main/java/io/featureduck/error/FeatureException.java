@@ -1,0 +1,42 @@
+package io.featureduck.error;
+
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A failure that has a name. Its message says what was found, what was expected and where, in words
+ * that may be shown to a client; the cause, for the log, may hold a library's own words.
+ */
+public final class FeatureException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  private final ErrorCode code;
+  private final @Nullable String pointer;
+
+  public FeatureException(ErrorCode code, String message) {
+    this(code, message, null, null);
+  }
+
+  public FeatureException(ErrorCode code, String message, @Nullable Throwable cause) {
+    this(code, message, null, cause);
+  }
+
+  /**
+   * @param pointer the JSON pointer of what is wrong in a request or a file, or null
+   */
+  public FeatureException(
+      ErrorCode code, String message, @Nullable String pointer, @Nullable Throwable cause) {
+    super(message, cause);
+    this.code = code;
+    this.pointer = pointer;
+  }
+
+  public ErrorCode code() {
+    return code;
+  }
+
+  /** Returns the JSON pointer of what is wrong, such as {@code /entities/3}, if there is one. */
+  public Optional<String> pointer() {
+    return Optional.ofNullable(pointer);
+  }
+}
