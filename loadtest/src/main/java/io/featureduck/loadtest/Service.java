@@ -1,0 +1,50 @@
+package io.featureduck.loadtest;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.util.concurrent.TimeUnit.SECONDS;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** A server in a process of its own, for the time of the measurement. */
+final class Service implements AutoCloseable {
+  private final Process process;
+
+  private Service(Process process) {
+    this.process = process;
+  }
+
+  /**
+   * Starts a server and waits until it prints a line that starts with {@code ready}.
+   *
+   * @param log where its standard error goes
+   */
+  static Service start(List<String> words, Map<String, String> environment, Path log)
+      throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(words).redirectError(log.toFile());
+    builder.environment().putAll(environment);
+    Process process = builder.start();
+    BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8));
+    String line = out.readLine();
+    while (line != null && !line.startsWith("ready")) {
+      line = out.readLine();
+    }
+    if (line == null) {
+      process.destroyForcibly();
+      throw new IOException("%s ended before it was ready; see %s".formatted(words, log));
+    }
+    return new Service(process);
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    process.destroy();
+    if (!process.waitFor(20, SECONDS)) {
+      process.destroyForcibly().waitFor();
+    }
+  }
+}
