@@ -2,8 +2,13 @@ package io.featureduck.definition;
 
 import java.util.List;
 
-/** Features of several views that one model asks for together. */
-public record FeatureService(String name, List<Selection> views) {
+/**
+ * Features of several views that one model asks for together.
+ *
+ * @param fullFeatureNames whether they are answered as {@code <view>__<feature>}; without it no two
+ *     of them have one name
+ */
+public record FeatureService(String name, List<Selection> views, boolean fullFeatureNames) {
   public FeatureService {
     views = List.copyOf(views);
   }

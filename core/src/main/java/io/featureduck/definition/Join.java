@@ -6,7 +6,7 @@ import java.util.List;
  * Another source's newest row per {@code on} key, put beside each row of the view's source.
  *
  * @param source the name of the joined source; its columns are then {@code <source>.<column>}
- * @param columns which of its columns are taken
+ * @param columns which of its columns are taken; all of them where the list is empty
  */
 public record Join(String source, Type type, List<On> on, List<String> columns) {
   public Join {
