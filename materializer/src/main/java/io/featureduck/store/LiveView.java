@@ -1,0 +1,100 @@
+package io.featureduck.store;
+
+import io.featureduck.definition.DurationText;
+import io.featureduck.definition.FeatureView.Freshness;
+import io.featureduck.definition.JoinKey;
+import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A view as it is served: the live row of {@code featureduck_views}.
+ *
+ * @param features in the order of the online table's columns
+ * @param definition the view as the config had it: a JSON object with sorted keys
+ * @param asOf the instant its rows were computed for; empty where it was never materialized, and
+ *     then {@link #table()} doesn't exist
+ * @param generation of its newest change; 0 before the first
+ */
+public record LiveView(
+    String view,
+    int version,
+    List<JoinKey> joinKeys,
+    List<Feature> features,
+    Optional<Duration> ttl,
+    Optional<Freshness> freshness,
+    Duration cacheMaxAge,
+    String definition,
+    Optional<Instant> asOf,
+    long generation) {
+  private static final JsonMapper JSON = new JsonMapper();
+  private static final Duration CACHE_MAX_AGE = Duration.ofSeconds(30);
+
+  public LiveView {
+    joinKeys = List.copyOf(joinKeys);
+    features = List.copyOf(features);
+  }
+
+  /** Returns the name of the online table, without its schema; it needs no quoting. */
+  public String table() {
+    return version == 1 ? "online_" + view : "online_" + view + "__v" + version;
+  }
+
+  /**
+   * Reads what {@code featureduck_views.definition} holds.
+   *
+   * @param stored {@code {"view": …, "join_keys": [{"name", "type"}], "features": [{"name",
+   *     "type"}]}}
+   */
+  static LiveView parse(
+      String view, int version, String stored, Optional<Instant> asOf, long generation) {
+    JsonNode root = JSON.readTree(stored);
+    JsonNode definition = root.path("view");
+    List<JoinKey> joinKeys = new ArrayList<>();
+    for (JsonNode key : root.path("join_keys")) {
+      joinKeys.add(new JoinKey(key.path("name").asString(), type(key)));
+    }
+    List<Feature> features = new ArrayList<>();
+    for (JsonNode feature : root.path("features")) {
+      features.add(new Feature(feature.path("name").asString(), type(feature)));
+    }
+    return new LiveView(
+        view,
+        version,
+        joinKeys,
+        features,
+        duration(definition.path("ttl")),
+        freshness(definition.path("freshness")),
+        duration(definition.path("cache").path("max_age")).orElse(CACHE_MAX_AGE),
+        JSON.writeValueAsString(definition),
+        asOf,
+        generation);
+  }
+
+  private static Optional<Freshness> freshness(JsonNode node) {
+    Optional<Duration> warn = duration(node.path("warn"));
+    Optional<Duration> error = duration(node.path("error"));
+    if (warn.isEmpty() && error.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Freshness(
+            warn.orElseGet(error::orElseThrow), error.orElse(Duration.ofSeconds(Long.MAX_VALUE))));
+  }
+
+  private static Optional<Duration> duration(JsonNode node) {
+    return node.isString() ? Optional.of(DurationText.parse(node.asString())) : Optional.empty();
+  }
+
+  private static FeatureType type(JsonNode node) {
+    String text = node.path("type").asString();
+    return FeatureType.parse(text)
+        .orElseThrow(() -> new IllegalStateException("featureduck_views has a type " + text));
+  }
+}

@@ -1,0 +1,133 @@
+package io.featureduck.store;
+
+import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Optional;
+import java.util.Properties;
+
+/**
+ * Opens connections to the online store's Postgres. Each use takes one of its own: a run keeps its
+ * for minutes, and the rest comes a few times a second at the most.
+ */
+final class StoreConnections {
+  private final String jdbcUrl;
+  private final String place;
+  private final String schema;
+  private final Properties properties = new Properties();
+
+  StoreConnections(OnlineStoreSettings settings) {
+    URI uri = parse(settings.url());
+    this.schema = settings.schema();
+    String query = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
+    int port = uri.getPort() < 0 ? 5432 : uri.getPort();
+    this.place = uri.getHost() + ":" + port + uri.getRawPath();
+    this.jdbcUrl = "jdbc:postgresql://" + place + query;
+    properties.setProperty("user", Optional.ofNullable(uri.getUserInfo()).orElse("postgres"));
+    settings.password().ifPresent(secret -> properties.setProperty("password", secret.reveal()));
+    properties.setProperty("ApplicationName", "featureduck");
+    properties.setProperty("tcpKeepAlive", "true");
+    properties.setProperty("connectTimeout", "5");
+    properties.setProperty("loginTimeout", "10");
+  }
+
+  private static URI parse(String url) {
+    try {
+      URI uri = new URI(url);
+      boolean known = "postgresql".equals(uri.getScheme()) || "postgres".equals(uri.getScheme());
+      String path = Optional.ofNullable(uri.getRawPath()).orElse("");
+      if (!known || uri.getHost() == null || path.length() < 2) {
+        throw badUrl(null);
+      }
+      if (uri.getUserInfo() != null && uri.getUserInfo().contains(":")) {
+        throw new FeatureException(
+            ErrorCode.INVALID_CONFIG,
+            "online_store.url holds a password: put it into online_store.password");
+      }
+      return uri;
+    } catch (URISyntaxException e) {
+      throw badUrl(e);
+    }
+  }
+
+  private static FeatureException badUrl(@org.jspecify.annotations.Nullable Throwable cause) {
+    // The text itself isn't repeated: it may hold a password.
+    return new FeatureException(
+        ErrorCode.INVALID_CONFIG,
+        "online_store.url is not of the form postgresql://[user@]host[:port]/database",
+        cause);
+  }
+
+  /** Returns host, port and database, for messages. */
+  String place() {
+    return place;
+  }
+
+  String schema() {
+    return schema;
+  }
+
+  String jdbcUrl() {
+    return jdbcUrl;
+  }
+
+  Properties properties() {
+    Properties copy = new Properties();
+    copy.putAll(properties);
+    return copy;
+  }
+
+  /** Opens a connection whose search path is the project's schema, in UTC. */
+  Connection open() throws SQLException {
+    Connection connection = DriverManager.getConnection(jdbcUrl, properties);
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored =
+          statement.execute(
+              "SET search_path TO " + Sql.identifier(schema) + "; SET TIME ZONE 'UTC'");
+      return connection;
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  /** Makes a failure of the store's ours, without the driver's words. */
+  FeatureException failure(String doing, SQLException cause) {
+    String state = Optional.ofNullable(cause.getSQLState()).orElse("none");
+    if (state.equals("57014")) {
+      return new FeatureException(ErrorCode.CANCELLED, doing + ": cancelled", cause);
+    }
+    if (state.equals("53100") || state.equals("53200") || state.equals("53000")) {
+      return new FeatureException(
+          ErrorCode.STORE_UNAVAILABLE,
+          "%s: the online store at %s is out of space or memory (SQLSTATE %s)"
+              .formatted(doing, place, state),
+          cause);
+    }
+    return new FeatureException(
+        ErrorCode.STORE_UNAVAILABLE,
+        "%s: the online store at %s %s (SQLSTATE %s)"
+            .formatted(
+                doing,
+                place,
+                isConnectionFailure(cause) ? "can't be reached" : "refused a statement",
+                state),
+        cause);
+  }
+
+  /** Tells whether the connection or the server is gone, or a retry may help otherwise. */
+  static boolean isConnectionFailure(SQLException e) {
+    String state = Optional.ofNullable(e.getSQLState()).orElse("");
+    return state.startsWith("08")
+        || state.startsWith("57P")
+        || state.equals("53300")
+        || state.equals("40001")
+        || state.equals("40P01");
+  }
+}
