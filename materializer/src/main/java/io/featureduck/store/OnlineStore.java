@@ -13,6 +13,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Timestamp;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -380,6 +381,44 @@ public final class OnlineStore {
         instant(rows, 24),
         instant(rows, 25),
         hasRun ? Optional.of(run(rows)) : Optional.empty());
+  }
+
+  /**
+   * Takes the right to run a view, for as long as the result is open.
+   *
+   * @return empty where another materializer has it
+   */
+  public Optional<ViewLock> tryLock(String view) {
+    return ViewLock.tryTake(connections, view);
+  }
+
+  /**
+   * Notes that a run ended without success. Does nothing where the run ended already.
+   *
+   * @param status FAILED or CANCELLED
+   * @param asOf the instant that it computed for, if it came so far
+   */
+  public void fail(
+      long runId, Run.Status status, FeatureException failure, Optional<Instant> asOf) {
+    String update =
+        """
+        UPDATE featureduck_runs SET status = ?, finished_at = clock_timestamp(),
+          error_code = ?, error = ?, upper_bound = ?
+        WHERE run_id = ? AND status = 'running'
+        """;
+    int ignored =
+        work(
+            "noting the failure of run " + runId,
+            connection -> {
+              try (PreparedStatement statement = connection.prepareStatement(update)) {
+                statement.setString(1, status.id());
+                statement.setString(2, failure.code().id());
+                statement.setString(3, failure.getMessage());
+                statement.setTimestamp(4, asOf.map(Timestamp::from).orElse(null));
+                statement.setLong(5, runId);
+                return statement.executeUpdate();
+              }
+            });
   }
 
   private <T> T work(String doing, Work<T> work) {

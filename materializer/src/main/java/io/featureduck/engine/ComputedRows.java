@@ -1,0 +1,162 @@
+package io.featureduck.engine;
+
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.plan.Feature;
+import io.featureduck.store.BinaryCopy;
+import io.featureduck.store.Rows;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The rows that DuckDB computes for a view, streamed into the store.
+ *
+ * <p>Hot path, once per value of a run: each column has its writer, made once. Instants and days
+ * come as whole numbers, so that no calendar is used; arrays come as Java objects.
+ */
+public final class ComputedRows implements Rows {
+  private static final int KEY_BYTES_MAX = 2_048;
+
+  private final DuckDbSession session;
+  private final String view;
+  private final String sql;
+  private final List<Feature> features;
+  private final AtomicLong progress;
+
+  /**
+   * @param sql gives {@code entity_key}, the features by name and {@code event_timestamp}
+   * @param progress set to the number of rows as they are written
+   */
+  public ComputedRows(
+      DuckDbSession session, String view, String sql, List<Feature> features, AtomicLong progress) {
+    this.session = session;
+    this.view = view;
+    this.sql = sql;
+    this.features = List.copyOf(features);
+    this.progress = progress;
+  }
+
+  @Override
+  public long writeTo(BinaryCopy out) throws SQLException {
+    progress.set(0);
+    return session.stream(select(), rows -> write(rows, out));
+  }
+
+  /** Returns the computation with each column in the form that it is read in. */
+  private String select() {
+    StringBuilder select = new StringBuilder("SELECT \"entity_key\"");
+    for (Feature feature : features) {
+      select.append(", ").append(read(DuckDb.identifier(feature.name()), feature.type()));
+    }
+    select.append(", ").append(read("\"event_timestamp\"", Primitive.TIMESTAMP));
+    return select.append(" FROM (\n").append(sql).append("\n) AS computed").toString();
+  }
+
+  private static String read(String column, FeatureType type) {
+    return switch (type) {
+      case Primitive primitive ->
+          switch (primitive) {
+            case TIMESTAMP -> "epoch_us(" + column + ")";
+            case DATE -> "(" + column + " - DATE '1970-01-01')::INTEGER";
+            case BYTES -> "hex(" + column + ")";
+            case JSON -> column + "::VARCHAR";
+            case BOOL, INT32, INT64, FLOAT32, FLOAT64, STRING -> column;
+          };
+      case FeatureType.Decimal decimal -> column;
+      case FeatureType.Array(FeatureType element) -> {
+        String read = read("e", element);
+        yield read.equals("e") ? column : "list_transform(" + column + ", lambda e: " + read + ")";
+      }
+    };
+  }
+
+  private long write(ResultSet rows, BinaryCopy out) throws SQLException {
+    int columns = features.size() + 2;
+    ColumnWriter[] writers = new ColumnWriter[features.size()];
+    for (int i = 0; i < writers.length; i++) {
+      writers[i] = ColumnWriter.of(features.get(i).type());
+    }
+    long count = 0;
+    while (next(rows)) {
+      out.startRow(columns);
+      byte[] key = BinaryCopy.utf8(rows.getString(1));
+      checkKey(key);
+      out.putText(key);
+      for (int i = 0; i < writers.length; i++) {
+        try {
+          writers[i].write(rows, i + 2, out);
+        } catch (UnfitValueException e) {
+          throw new FeatureException(
+              ErrorCode.VALUE_OUT_OF_RANGE,
+              "view %s, entity '%s', feature %s: %s"
+                  .formatted(view, rows.getString(1), features.get(i).name(), e.getMessage()),
+              e);
+        }
+      }
+      long time = rows.getLong(columns);
+      if (rows.wasNull()) {
+        out.putNull();
+      } else {
+        out.putTimestamp(time);
+      }
+      count++;
+      if ((count & 0xfff) == 0) {
+        progress.set(count);
+      }
+    }
+    progress.set(count);
+    return count;
+  }
+
+  private boolean next(ResultSet rows) {
+    try {
+      return rows.next();
+    } catch (SQLException e) {
+      throw session.failure("computing", e);
+    }
+  }
+
+  private void checkKey(byte[] key) {
+    if (key.length > KEY_BYTES_MAX) {
+      throw new FeatureException(
+          ErrorCode.VALUE_OUT_OF_RANGE,
+          "view %s, entity '%.60s…': its key has %d bytes of UTF-8, more than %d"
+              .formatted(
+                  view,
+                  new String(key, java.nio.charset.StandardCharsets.UTF_8),
+                  key.length,
+                  KEY_BYTES_MAX));
+    }
+    if (hasZero(key)) {
+      throw new FeatureException(
+          ErrorCode.VALUE_OUT_OF_RANGE,
+          "view %s, entity '%s': its key holds U+0000, which the online store can't keep"
+              .formatted(
+                  view,
+                  new String(key, java.nio.charset.StandardCharsets.UTF_8)
+                      .replace("\0", "\\u0000")));
+    }
+  }
+
+  static boolean hasZero(byte[] utf8) {
+    for (byte b : utf8) {
+      if (b == 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A value that the online store can't keep. */
+  static final class UnfitValueException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    UnfitValueException(String message) {
+      super(message);
+    }
+  }
+}

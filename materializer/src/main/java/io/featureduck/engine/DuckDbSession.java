@@ -1,0 +1,191 @@
+package io.featureduck.engine;
+
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.store.Cancellation;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Properties;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A DuckDB database in memory with one connection. Not thread-safe, but that it is cancelled from
+ * any thread.
+ *
+ * <p>Failures are FeatureExceptions. DuckDB repeats connection strings in its messages, so neither
+ * a message nor a cause holds one: they are masked.
+ */
+public final class DuckDbSession implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(DuckDbSession.class);
+
+  private static final Pattern PASSWORD =
+      Pattern.compile("(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|[^\\s'\"&]+)");
+  private static final Pattern URL_PASSWORD = Pattern.compile("(://[^:/@\\s]*:)[^@\\s]*@");
+
+  private final Connection connection;
+  private final Path folder;
+  private final Extensions extensions;
+  private final Cancellation cancellation;
+  private final Set<String> loaded = new HashSet<>();
+
+  private DuckDbSession(
+      Connection connection, Path folder, Extensions extensions, Cancellation cancellation) {
+    this.connection = connection;
+    this.folder = folder;
+    this.extensions = extensions;
+    this.cancellation = cancellation;
+  }
+
+  static DuckDbSession open(
+      int threads, String memory, Path folder, Extensions extensions, Cancellation cancellation)
+      throws SQLException {
+    Properties properties = new Properties();
+    properties.setProperty("jdbc_stream_results", "true");
+    properties.setProperty("threads", Integer.toString(threads));
+    properties.setProperty("memory_limit", memory);
+    properties.setProperty("temp_directory", folder.toString());
+    // Nothing comes over the network unasked, and order is what a plan says it is.
+    properties.setProperty("autoinstall_known_extensions", "false");
+    properties.setProperty("preserve_insertion_order", "false");
+    Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute("SET TimeZone = 'UTC'");
+      return new DuckDbSession(connection, folder, extensions, cancellation);
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  /** Returns where files of this session may lie; it is removed with the session. */
+  public Path folder() {
+    return folder;
+  }
+
+  /**
+   * Loads an extension.
+   *
+   * @throws FeatureException EXTENSION_MISSING
+   */
+  public void load(String extension) {
+    if (loaded.contains(extension)) {
+      return;
+    }
+    try {
+      extensions.load(connection, extension);
+      boolean ignored = loaded.add(extension);
+    } catch (SQLException e) {
+      throw failure("loading " + extension, e);
+    }
+  }
+
+  /** Runs a statement whose result doesn't matter. */
+  public void execute(String sql) {
+    try (Statement statement = connection.createStatement();
+        Cancellation.Registration registration = cancellation.onCancel(statement::cancel)) {
+      boolean ignored = statement.execute(sql);
+    } catch (SQLException e) {
+      throw failure("running a statement", e);
+    }
+  }
+
+  /** Runs a query whose result is small. */
+  public <T> List<T> list(String sql, RowReader<T> reader) {
+    try (Statement statement = connection.createStatement();
+        Cancellation.Registration registration = cancellation.onCancel(statement::cancel);
+        ResultSet rows = statement.executeQuery(sql)) {
+      List<T> list = new ArrayList<>();
+      while (rows.next()) {
+        list.add(reader.read(rows));
+      }
+      return List.copyOf(list);
+    } catch (SQLException e) {
+      throw failure("running a query", e);
+    }
+  }
+
+  /** Reads one row. */
+  public interface RowReader<T> {
+    T read(ResultSet row) throws SQLException;
+  }
+
+  /** Runs a query whose result is streamed. */
+  <T> T stream(String sql, StreamReader<T> reader) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        Cancellation.Registration registration = cancellation.onCancel(statement::cancel)) {
+      ResultSet rows;
+      try {
+        rows = statement.executeQuery(sql);
+      } catch (SQLException e) {
+        throw failure("computing", e);
+      }
+      try (rows) {
+        return reader.read(rows);
+      }
+    }
+  }
+
+  /** Reads a streamed result; its SQLExceptions are the reader's own, not this session's. */
+  interface StreamReader<T> {
+    T read(ResultSet rows) throws SQLException;
+  }
+
+  /** Returns a failure of DuckDB as ours. */
+  FeatureException failure(String doing, SQLException e) {
+    cancellation.check();
+    String message = mask(String.valueOf(e.getMessage())).strip();
+    SQLException masked = new SQLException(message, e.getSQLState());
+    masked.setStackTrace(e.getStackTrace());
+    return new FeatureException(code(message), shorten(message), masked);
+  }
+
+  private static ErrorCode code(String message) {
+    if (message.startsWith("INTERRUPT")) {
+      return ErrorCode.CANCELLED;
+    }
+    if (message.startsWith("Out of Memory Error")) {
+      return ErrorCode.OUT_OF_MEMORY;
+    }
+    if (message.startsWith("Out of Range Error") || message.startsWith("Conversion Error")) {
+      return ErrorCode.VALUE_OUT_OF_RANGE;
+    }
+    if (message.startsWith("Binder Error")
+        || message.startsWith("Catalog Error")
+        || message.startsWith("Parser Error")) {
+      return ErrorCode.SOURCE_SCHEMA;
+    }
+    return ErrorCode.SOURCE_UNAVAILABLE;
+  }
+
+  /** Leaves out the statement that DuckDB repeats beneath its message. */
+  private static String shorten(String message) {
+    int end = message.indexOf("\n\nLINE ");
+    return (end < 0 ? message : message.substring(0, end)).replace('\n', ' ');
+  }
+
+  /** Returns {@code text} without the passwords of connection strings and addresses in it. */
+  static String mask(String text) {
+    String masked = PASSWORD.matcher(text).replaceAll("$1***");
+    return URL_PASSWORD.matcher(masked).replaceAll("$1***@");
+  }
+
+  @Override
+  public void close() {
+    try {
+      connection.close();
+    } catch (SQLException e) {
+      LOG.warn("a DuckDB session did not close", e);
+    }
+    DuckDb.delete(folder);
+  }
+}

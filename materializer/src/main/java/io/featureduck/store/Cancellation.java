@@ -1,0 +1,108 @@
+package io.featureduck.store;
+
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Whether a run is to stop. What waits registers how it is interrupted, and asks between its steps.
+ * All methods may be called from any thread; the first reason stands.
+ */
+public final class Cancellation {
+  private static final Logger LOG = LoggerFactory.getLogger(Cancellation.class);
+
+  private final List<Interrupt> interrupts = new ArrayList<>();
+  private Optional<FeatureException> reason = Optional.empty();
+
+  /** Interrupts a wait of another thread. */
+  public interface Interrupt {
+    void run() throws Exception;
+  }
+
+  /** Undoes a registration. */
+  public interface Registration extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** Stops the run; what it waits for is interrupted at once. */
+  public void cancel(ErrorCode code, String why) {
+    List<Interrupt> waiting;
+    synchronized (this) {
+      if (reason.isPresent()) {
+        return;
+      }
+      reason = Optional.of(new FeatureException(code, why));
+      waiting = List.copyOf(interrupts);
+      notifyAll();
+    }
+    for (Interrupt interrupt : waiting) {
+      interrupt(interrupt);
+    }
+  }
+
+  private static void interrupt(Interrupt interrupt) {
+    try {
+      interrupt.run();
+    } catch (Exception e) {
+      // The run then ends at its next step instead.
+      LOG.warn("a wait of a cancelled run could not be interrupted", e);
+    }
+  }
+
+  /** Has {@code interrupt} called when the run is cancelled; at once, if it is already. */
+  public Registration onCancel(Interrupt interrupt) {
+    boolean late;
+    synchronized (this) {
+      late = reason.isPresent();
+      interrupts.add(interrupt);
+    }
+    if (late) {
+      interrupt(interrupt);
+    }
+    return () -> {
+      synchronized (this) {
+        interrupts.remove(interrupt);
+      }
+    };
+  }
+
+  /** Returns why the run was cancelled, or empty while it may go on. */
+  public synchronized Optional<FeatureException> reason() {
+    return reason;
+  }
+
+  /**
+   * @throws FeatureException the reason, once cancelled
+   */
+  public synchronized void check() {
+    if (reason.isPresent()) {
+      FeatureException first = reason.get();
+      throw new FeatureException(first.code(), String.valueOf(first.getMessage()), first);
+    }
+  }
+
+  /** Waits so long, or less if cancelled meanwhile. */
+  public synchronized void pause(long millis) {
+    long end = System.nanoTime() + millis * 1_000_000;
+    try {
+      while (reason.isEmpty()) {
+        long left = (end - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+          return;
+        }
+        wait(left);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      if (reason.isEmpty()) {
+        reason = Optional.of(new FeatureException(ErrorCode.CANCELLED, "interrupted", e));
+      }
+    }
+    check();
+  }
+}

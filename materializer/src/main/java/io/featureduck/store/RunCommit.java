@@ -1,0 +1,40 @@
+package io.featureduck.store;
+
+import io.featureduck.definition.FeatureView;
+import io.featureduck.plan.Feature;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a run's write transaction sets beside the rows.
+ *
+ * @param definition the view as it is live once this commits
+ * @param features the columns of the rows
+ * @param basis the run whose watermark this run started from; empty where there was none
+ * @param asOf the instant that the rows were computed for: the new watermark
+ * @param spillDirectory where rows may lie for a while; exists
+ */
+public record RunCommit(
+    long runId,
+    LiveView live,
+    FeatureView definition,
+    List<Feature> features,
+    Optional<Long> basis,
+    Instant asOf,
+    Path spillDirectory) {
+  public RunCommit {
+    features = List.copyOf(features);
+  }
+
+  /**
+   * What was written.
+   *
+   * @param rowsRead rows that were computed
+   * @param rowsWritten rows of the online table that are new, changed or gone
+   * @param changedKeys the entity keys of those; empty stands for all, or for too many to name
+   */
+  public record Written(
+      long rowsRead, long rowsWritten, long generation, Optional<List<String>> changedKeys) {}
+}

@@ -1,0 +1,217 @@
+package io.featureduck.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.featureduck.definition.FeatureView;
+import io.featureduck.definition.MaterializerSettings;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.plan.Feature;
+import io.featureduck.store.Cancellation;
+import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import io.featureduck.store.RunCommit;
+import io.featureduck.store.RunStart;
+import io.featureduck.store.ViewLock;
+import io.featureduck.testing.TestDefinitions;
+import io.featureduck.testing.TestPostgres;
+import io.featureduck.type.FeatureType;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Values from DuckDB's results to Postgres' tables, in binary, one by one. */
+final class ComputedRowsTest {
+  @TempDir private Path directory = Path.of("");
+
+  private TestPostgres.Database database = new TestPostgres.Database("none", 0);
+  private OnlineStore store = OnlineStore.open(TestDefinitions.store(database, "public"));
+
+  @BeforeEach
+  void migrate() throws Exception {
+    database = TestPostgres.newDatabase();
+    store = OnlineStore.open(TestDefinitions.store(database, "public"));
+    store.migrate();
+  }
+
+  private DuckDb duckDb() {
+    return new DuckDb(
+        new MaterializerSettings(
+            2,
+            "500MB",
+            1,
+            Duration.ofMinutes(1),
+            Duration.ofSeconds(5),
+            directory,
+            directory.resolve("extensions")),
+        new Extensions(directory.resolve("extensions")));
+  }
+
+  private RunCommit.Written write(String sql, List<Feature> features) {
+    FeatureView view = TestDefinitions.view("v", "orders", "{}");
+    try (ViewLock lock = store.tryLock("v").orElseThrow();
+        DuckDbSession session = duckDb().open(new Cancellation())) {
+      LiveView live = store.register(view, features, "test");
+      long run =
+          lock.start(new RunStart(1, Run.Kind.FULL, "duckdb", Optional.empty(), "here"))
+              .orElseThrow();
+      return lock.write(
+          new RunCommit(
+              run, live, view, features, lock.basis(1, "orders"), Instant.EPOCH, session.folder()),
+          new ComputedRows(session, "v", sql, features, new AtomicLong()),
+          new Cancellation());
+    }
+  }
+
+  private List<String> query(String sql) throws SQLException {
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      List<String> found = new ArrayList<>();
+      while (rows.next()) {
+        found.add(String.valueOf(rows.getString(1)));
+      }
+      return found;
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "BOOL | true, false | true, false",
+        "INT32 | -2147483648, 2147483647, 0 | -2147483648, 2147483647, 0",
+        "INT64 | -9223372036854775808, 9223372036854775807 | -9223372036854775808, 9223372036854775807",
+        "FLOAT32 | 0.1, 'NaN'::FLOAT, '-inf'::FLOAT, 3.4028235e38 | 0.1, NaN, -Infinity, 3.4028235e+38",
+        "FLOAT64 | 0.1, 'NaN'::DOUBLE, 'inf'::DOUBLE, 5e-324 | 0.1, NaN, Infinity, 5e-324",
+        "DECIMAL(9,3) | 0.001, -123456.789, 0, 100000 | 0.001, -123456.789, 0.000, 100000.000",
+        "DECIMAL(18,0) | 999999999999999999, -10000, 1 | 999999999999999999, -10000, 1",
+        "DECIMAL(4,4) | 0.1, 0.0001, -0.9999 | 0.1000, 0.0001, -0.9999",
+        "DECIMAL(5,1) | 0.1, 1000.1, 9999.9, 10 | 0.1, 1000.1, 9999.9, 10.0",
+        "DECIMAL(38,2) | 123456789012345678901234567890123456.78, -0.01, 10000 | 123456789012345678901234567890123456.78, -0.01, 10000.00",
+        "DECIMAL(38,10) | 9999999999999999999999999999.9999999999, 0.0000000001 | 9999999999999999999999999999.9999999999, 0.0000000001",
+        "STRING | 'Grüße 🦆', '', 'it''s', concat('a', chr(1), 'b') | Grüße 🦆, , it's, a\u0001b",
+        "BYTES | '\\xDE\\xAD\\x00'::BLOB, ''::BLOB | \\xdead00, \\x",
+        "DATE | DATE '1970-01-01', DATE '2026-02-28', DATE '0001-01-01' | 1970-01-01, 2026-02-28, 0001-01-01",
+        "TIMESTAMP | TIMESTAMPTZ '2026-11-23 10:00:00.683543Z', TIMESTAMPTZ '1969-12-31 23:59:59.999999Z', TIMESTAMPTZ '2026-11-23 10:00:00+05:30' | 2026-11-23 10:00:00.683543+00, 1969-12-31 23:59:59.999999+00, 2026-11-23 04:30:00+00",
+        "JSON | '{\"a\": [1, null, \"\\u00e9\\\\u0000\"]}'::JSON, 'null'::JSON | {\"a\": [1; null; \"é\\\\u0000\"]}, null",
+        "ARRAY<INT64> | [1, NULL, 3], []::BIGINT[] | {1;NULL;3}, {}",
+        "ARRAY<FLOAT32> | [0.5, -1]::FLOAT[] | {0.5;-1}",
+        "ARRAY<STRING> | ['a', NULL, 'b c', '🦆'] | {a;NULL;\"b c\";🦆}",
+        "ARRAY<BOOL> | [true, false] | {t;f}",
+        "ARRAY<DECIMAL(12,2)> | [1.50, -0.01]::DECIMAL(12,2)[] | {1.50;-0.01}",
+        "ARRAY<DATE> | [DATE '2026-02-28', NULL] | {2026-02-28;NULL}",
+        "ARRAY<TIMESTAMP> | [TIMESTAMPTZ '2026-11-23 10:00:00.5Z'] | {\"2026-11-23 10:00:00.5+00\"}",
+        "ARRAY<BYTES> | ['\\xDE\\xAD'::BLOB] | {\"\\\\xdead\"}",
+        "ARRAY<JSON> | ['{\"a\": 1}'::JSON] | {\"{\\\"a\\\": 1}\"}"
+      })
+  void writeTo_eachType_arrivesAsItWas(String type, String values, String expected)
+      throws Exception {
+    List<Feature> features = List.of(new Feature("f", FeatureType.parse(type).orElseThrow()));
+    String sql =
+        """
+        SELECT i::VARCHAR AS entity_key, v%s AS f, TIMESTAMPTZ '2026-01-01 00:00:00Z' AS event_timestamp
+        FROM (SELECT unnest(range(100)) AS i, unnest([%s, NULL]) AS v) WHERE i IS NOT NULL
+          AND i <= len([%s])
+        """
+            .formatted(cast(type), values, values);
+
+    RunCommit.Written written = write(sql, features);
+
+    assertThat(written.rowsRead()).isEqualTo(split(expected).size() + 1);
+    List<String> wanted = new ArrayList<>(split(expected));
+    wanted.add("null");
+    assertThat(query("SELECT f::text FROM online_v ORDER BY entity_key::int")).isEqualTo(wanted);
+  }
+
+  private static String cast(String type) {
+    return switch (type) {
+      case "BOOL", "BYTES", "JSON", "DATE", "STRING" -> "";
+      case "INT32" -> "::INTEGER";
+      case "INT64" -> "::BIGINT";
+      case "FLOAT32" -> "::FLOAT";
+      case "FLOAT64" -> "::DOUBLE";
+      case "TIMESTAMP" -> "::TIMESTAMPTZ";
+      default -> type.startsWith("DECIMAL") ? "::" + type : "";
+    };
+  }
+
+  private static List<String> split(String list) {
+    List<String> parts = new ArrayList<>();
+    for (String part : list.split(", ", -1)) {
+      parts.add(part.replace("; ", ", ").replace(";", ","));
+    }
+    return parts;
+  }
+
+  @Test
+  void writeTo_eventTimeIsNull_isKept() throws Exception {
+    RunCommit.Written written =
+        write("SELECT 'a' AS entity_key, NULL::TIMESTAMPTZ AS event_timestamp", List.of());
+
+    assertThat(written.rowsRead()).isEqualTo(1);
+    assertThat(query("SELECT event_timestamp FROM online_v")).containsExactly("null");
+  }
+
+  @Test
+  void writeTo_textWithZero_isRefusedByNameOfRow() {
+    assertThatThrownBy(() ->
+            write(
+                "SELECT 'a|7' AS entity_key, 'x' || chr(0) AS name, now() AS event_timestamp",
+                List.of(new Feature("name", FeatureType.Primitive.STRING))))
+        .isInstanceOfSatisfying(
+            FeatureException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.VALUE_OUT_OF_RANGE))
+        .hasMessageContaining("view v, entity 'a|7', feature name: text with U+0000");
+  }
+
+  @Test
+  void writeTo_jsonWithEscapedZero_isRefusedByNameOfRow() {
+    assertThatThrownBy(() ->
+            write(
+                "SELECT 'a' AS entity_key, '{\"x\": \"\\u0000\"}'::JSON AS j, now() AS event_timestamp",
+                List.of(new Feature("j", FeatureType.Primitive.JSON))))
+        .hasMessageContaining("entity 'a', feature j: JSON with U+0000");
+  }
+
+  @Test
+  void writeTo_keyTooLong_isRefused() {
+    assertThatThrownBy(() ->
+            write("SELECT repeat('ä', 1025) AS entity_key, now() AS event_timestamp", List.of()))
+        .hasMessageContaining("its key has 2050 bytes of UTF-8, more than 2048");
+  }
+
+  @Test
+  void writeTo_computationFails_isOurs() {
+    assertThatThrownBy(() -> write("SELECT * FROM read_parquet('/nowhere/*.parquet')", List.of()))
+        .isInstanceOfSatisfying(
+            FeatureException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.SOURCE_UNAVAILABLE))
+        .hasMessageContaining("/nowhere/*.parquet");
+  }
+
+  @Test
+  void mask_connectionStrings_hidesPasswordsOnly() {
+    assertThat(
+            DuckDbSession.mask(
+                "Unable to connect to \"host=h password=geheim dbname=d\" or \"password='ge heim' user=u\" or postgresql://u:geheim@h/d?x=1"))
+        .isEqualTo(
+            "Unable to connect to \"host=h password=*** dbname=d\" or \"password=*** user=u\" or postgresql://u:***@h/d?x=1");
+  }
+}
