@@ -1,0 +1,309 @@
+package io.featureduck.http;
+
+import io.featureduck.definition.ServerSettings;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.json.JsonBytes;
+import io.featureduck.lookup.FeatureCache;
+import io.featureduck.lookup.FeatureRow;
+import io.featureduck.lookup.Lookups;
+import io.featureduck.lookup.Reading;
+import io.featureduck.lookup.Selection;
+import io.featureduck.lookup.ServedView;
+import io.featureduck.lookup.ViewCatalog;
+import io.featureduck.metrics.LookupMetrics;
+import io.vertx.core.AsyncResult;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code GET /features/{view}/{entity}} and {@code POST /features/{view}/batch}. Confined to one
+ * event loop.
+ *
+ * <p>Hot path: the raw target is cut by index, and what the cache has is answered in the same call,
+ * as one array. The bench is in the loadtest module.
+ */
+final class LookupRoutes {
+  static final String PREFIX = "/features/";
+
+  private static final List<String> PARAMETERS = List.of("features");
+  private static final String BATCH = "batch";
+  private static final String GET_ONLY = "GET, HEAD";
+  private static final String GET_AND_POST = "GET, HEAD, POST";
+
+  private final ServerSettings settings;
+  private final ViewCatalog catalog;
+  private final FeatureCache cache;
+  private final Lookups lookups;
+  private final LookupMetrics metrics;
+  private final InstantSource clock;
+  private final JsonBytes out = new JsonBytes(4_096);
+
+  LookupRoutes(
+      ServerSettings settings,
+      ViewCatalog catalog,
+      FeatureCache cache,
+      Lookups lookups,
+      LookupMetrics metrics,
+      InstantSource clock) {
+    this.settings = settings;
+    this.catalog = catalog;
+    this.cache = cache;
+    this.lookups = lookups;
+    this.metrics = metrics;
+    this.clock = clock;
+  }
+
+  /**
+   * Answers a request whose target begins with {@link #PREFIX}.
+   *
+   * @param target the raw target, without scheme and host
+   */
+  void handle(HttpServerRequest request, String target) {
+    int question = target.indexOf('?');
+    int pathEnd = question < 0 ? target.length() : question;
+    int viewEnd = target.indexOf('/', PREFIX.length());
+    if (viewEnd < 0 || viewEnd > pathEnd) {
+      throw new FeatureException(
+          ErrorCode.UNKNOWN_PATH, "expected /features/{view}/{entity} or /features/{view}/batch");
+    }
+    String view = PercentText.decode(target, PREFIX.length(), viewEnd);
+    // All that follows is the entity: a slash in a key may come as it is.
+    String entity = PercentText.decode(target, viewEnd + 1, pathEnd);
+    HttpMethod method = request.method();
+    if (method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD)) {
+      single(request, catalog.view(view), entity, target, question);
+    } else if (!entity.equals(BATCH)) {
+      Exchange.methodNotAllowed(request, GET_ONLY);
+    } else if (method.equals(HttpMethod.POST)) {
+      batch(request, catalog.view(view), target, question);
+    } else {
+      Exchange.methodNotAllowed(request, GET_AND_POST);
+    }
+  }
+
+  private void single(
+      HttpServerRequest request, ServedView view, String entity, String target, int question) {
+    long startNanos = System.nanoTime();
+    Selection selection = question < 0 ? Selection.ALL : selection(view, target, question + 1);
+    String key = EntityPath.key(view.definition().joinKeys(), entity);
+    FeatureRow row = cache.fresh(view, key);
+    if (row != FeatureCache.UNREAD) {
+      metrics.cacheHit();
+      answer(request, view, key, selection, row, false, startNanos);
+      return;
+    }
+    metrics.cacheMiss();
+    lookups.admit(view, 1);
+    lookups
+        .read(view, key)
+        .onComplete(result -> answer(request, view, key, selection, result, startNanos));
+  }
+
+  private static Selection selection(ServedView view, String target, int from) {
+    return new QueryParameters(target, from, PARAMETERS)
+        .get("features")
+        .map(names -> Selection.of(view, List.of(names.split(",", -1)), ""))
+        .orElse(Selection.ALL);
+  }
+
+  private void answer(
+      HttpServerRequest request,
+      ServedView view,
+      String key,
+      Selection selection,
+      AsyncResult<Reading> result,
+      long startNanos) {
+    if (result.failed()) {
+      view.metrics().error();
+      view.metrics().took(System.nanoTime() - startNanos);
+      Exchange.fail(request, result.cause());
+      return;
+    }
+    Reading reading = result.result();
+    answer(request, view, key, selection, reading.row(), reading.stale(), startNanos);
+  }
+
+  private void answer(
+      HttpServerRequest request,
+      ServedView view,
+      String key,
+      Selection selection,
+      FeatureRow row,
+      boolean stale,
+      long startNanos) {
+    if (row == FeatureRow.MISSING) {
+      view.metrics().notFound();
+      view.metrics().took(System.nanoTime() - startNanos);
+      Exchange.fail(request, unknownEntity(view, key));
+      return;
+    }
+    out.clear();
+    view.json().writeHead(out);
+    out.string(key);
+    if (view.hasTtl() && view.isExpired(row, nowMicros())) {
+      view.metrics().expired();
+      view.json().writeExpired(out, row, selection, stale);
+    } else {
+      view.metrics().found();
+      view.json().writeFound(out, row, selection, stale);
+    }
+    out.raw(view.tail());
+    Exchange.ok(request, out.toArray());
+    view.metrics().took(System.nanoTime() - startNanos);
+  }
+
+  private static FeatureException unknownEntity(ServedView view, String key) {
+    return new FeatureException(
+        ErrorCode.UNKNOWN_ENTITY,
+        "view %s has no entity '%s'".formatted(view.name(), Shown.of(key)));
+  }
+
+  private long nowMicros() {
+    Instant now = clock.instant();
+    return now.getEpochSecond() * 1_000_000 + now.getNano() / 1_000;
+  }
+
+  private void batch(HttpServerRequest request, ServedView view, String target, int question) {
+    long startNanos = System.nanoTime();
+    if (question >= 0) {
+      QueryParameters.refuseAny(target, question + 1);
+    }
+    Exchange.jsonBody(request, settings.bodyBytesMax())
+        .onSuccess(body -> answerBatch(request, view, body, startNanos))
+        .onFailure(cause -> Exchange.fail(request, cause));
+  }
+
+  private void answerBatch(
+      HttpServerRequest request, ServedView view, Buffer body, long startNanos) {
+    try {
+      BatchRequest asked = BatchRequest.parse(body.getBytes(), view, settings.batchMax());
+      new Batch(request, view, asked, startNanos).start();
+    } catch (FeatureException e) {
+      Exchange.fail(request, e);
+    }
+  }
+
+  /** One batch on its way: counts down the entities that are not there yet. */
+  private final class Batch {
+    private final HttpServerRequest request;
+    private final ServedView view;
+    private final List<BatchRequest.Entity> entities;
+    private final Selection selection;
+    private final long startNanos;
+    private final FeatureRow[] rows;
+    private final boolean[] stale;
+    private final @Nullable Throwable[] failures;
+    private int outstanding;
+    private int failed;
+
+    Batch(HttpServerRequest request, ServedView view, BatchRequest asked, long startNanos) {
+      this.request = request;
+      this.view = view;
+      this.entities = asked.entities();
+      this.selection = asked.selection();
+      this.startNanos = startNanos;
+      this.rows = new FeatureRow[entities.size()];
+      this.stale = new boolean[entities.size()];
+      this.failures = new Throwable[entities.size()];
+    }
+
+    void start() {
+      int hits = 0;
+      int misses = 0;
+      for (int i = 0; i < rows.length; i++) {
+        if (entities.get(i).mistake() != null) {
+          rows[i] = FeatureRow.MISSING;
+          continue;
+        }
+        rows[i] = cache.fresh(view, entities.get(i).key());
+        if (rows[i] == FeatureCache.UNREAD) {
+          misses++;
+        } else {
+          hits++;
+        }
+      }
+      metrics.cache(hits, misses);
+      if (misses == 0) {
+        answer();
+      } else {
+        lookups.admit(view, misses);
+        outstanding = misses;
+        readMissing();
+      }
+    }
+
+    private void readMissing() {
+      for (int i = 0; i < rows.length; i++) {
+        if (rows[i] == FeatureCache.UNREAD) {
+          int index = i;
+          lookups.read(view, entities.get(i).key()).onComplete(result -> received(index, result));
+        }
+      }
+    }
+
+    private void received(int index, AsyncResult<Reading> result) {
+      if (result.succeeded()) {
+        rows[index] = result.result().row();
+        stale[index] = result.result().stale();
+      } else {
+        rows[index] = FeatureRow.MISSING;
+        failures[index] = result.cause();
+        failed++;
+      }
+      outstanding--;
+      if (outstanding == 0) {
+        answer();
+      }
+    }
+
+    private void answer() {
+      if (failed > 0 && failed == rows.length) {
+        // Nothing could be read: that is the store's failure, not the entities'.
+        view.metrics().took(System.nanoTime() - startNanos);
+        Exchange.fail(request, Objects.requireNonNull(failures[0]));
+        return;
+      }
+      long now = view.hasTtl() ? nowMicros() : 0;
+      out.clear();
+      view.json().writeBatchHead(out, view.asOf());
+      for (int i = 0; i < rows.length; i++) {
+        out.raw(i == 0 ? "{\"entity\":" : ",{\"entity\":");
+        out.string(entities.get(i).key());
+        writeRow(i, now);
+        out.raw('}');
+      }
+      out.raw("]}");
+      Exchange.ok(request, out.toArray());
+      view.metrics().took(System.nanoTime() - startNanos);
+    }
+
+    private void writeRow(int i, long now) {
+      FeatureRow row = rows[i];
+      String mistake = entities.get(i).mistake();
+      Throwable failure = failures[i];
+      if (mistake != null) {
+        view.metrics().error();
+        view.json().writeError(out, ErrorCode.INVALID_REQUEST.id(), mistake, selection);
+      } else if (failure != null) {
+        view.metrics().error();
+        view.json().writeError(out, Problem.code(failure).id(), Problem.detail(failure), selection);
+      } else if (row == FeatureRow.MISSING) {
+        view.metrics().notFound();
+        view.json().writeNotFound(out, selection, stale[i]);
+      } else if (view.isExpired(row, now)) {
+        view.metrics().expired();
+        view.json().writeExpired(out, row, selection, stale[i]);
+      } else {
+        view.metrics().found();
+        view.json().writeFound(out, row, selection, stale[i]);
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+package io.featureduck.http;
+
+import io.featureduck.store.Run;
+import java.time.Instant;
+import java.util.Optional;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** A run as {@code /runs} and {@code --output json} show it. */
+public final class RunDocument {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private RunDocument() {}
+
+  /** Returns the run with the names of its columns; what isn't known yet is null. */
+  public static ObjectNode of(Run run) {
+    ObjectNode root = JSON.createObjectNode();
+    root.put("run_id", run.runId());
+    root.put("view", run.view());
+    root.put("version", run.version());
+    root.put("kind", run.kind().id());
+    root.put("status", run.status().id());
+    root.put("engine", run.engine());
+    put(root, "scheduled_at", run.scheduledAt());
+    root.put("started_at", run.startedAt().toString());
+    put(root, "finished_at", run.finishedAt());
+    run.duration()
+        .ifPresentOrElse(
+            took -> root.put("duration_seconds", took.toMillis() / 1_000.0),
+            () -> root.putNull("duration_seconds"));
+    putNumber(root, "rows_read", run.rowsRead());
+    putNumber(root, "rows_written", run.rowsWritten());
+    put(root, "lower_bound", run.lowerBound());
+    put(root, "upper_bound", run.upperBound());
+    run.error()
+        .ifPresentOrElse(
+            message ->
+                root.putObject("error")
+                    .put("code", run.errorCode().orElse("internal"))
+                    .put("detail", message),
+            () -> root.putNull("error"));
+    return root;
+  }
+
+  private static void put(ObjectNode root, String name, Optional<Instant> instant) {
+    instant.ifPresentOrElse(time -> root.put(name, time.toString()), () -> root.putNull(name));
+  }
+
+  private static void putNumber(ObjectNode root, String name, Optional<Long> number) {
+    number.ifPresentOrElse(value -> root.put(name, value), () -> root.putNull(name));
+  }
+}

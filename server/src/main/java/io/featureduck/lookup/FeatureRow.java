@@ -1,0 +1,74 @@
+package io.featureduck.lookup;
+
+import io.featureduck.json.JsonBytes;
+
+/**
+ * An entity's features as the JSON bytes that are sent, made once when the row was read. Immutable;
+ * shared between event loops.
+ *
+ * <p>The bytes are the object of all features, then {@code ,"event_timestamp":…,"updated_at":…}, so
+ * that a row that is asked for whole is one array copy.
+ */
+public final class FeatureRow {
+  /** What stands for an entity that the view does not have. */
+  public static final FeatureRow MISSING =
+      new FeatureRow(new byte[0], new int[0], FeatureRow.NO_EVENT);
+
+  /** The event time of a row without one. */
+  public static final long NO_EVENT = Long.MIN_VALUE;
+
+  private static final int OBJECTS_BYTES = 72;
+
+  private final byte[] json;
+  private final int[] valueEnds;
+  private final long eventMicros;
+
+  /**
+   * Takes its arrays over: they must not change any more.
+   *
+   * @param valueEnds where the value of each feature ends in {@code json}
+   * @param eventMicros microseconds since 1970, or {@link #NO_EVENT}
+   */
+  FeatureRow(byte[] json, int[] valueEnds, long eventMicros) {
+    this.json = json;
+    this.valueEnds = valueEnds;
+    this.eventMicros = eventMicros;
+  }
+
+  /** Returns the event time in microseconds since 1970, or {@link #NO_EVENT}. */
+  public long eventMicros() {
+    return eventMicros;
+  }
+
+  /** Returns what the row takes of the cache, in bytes. */
+  int weight() {
+    return OBJECTS_BYTES + json.length + 4 * valueEnds.length;
+  }
+
+  /** Appends the object of all features and the times after it. */
+  public void writeWhole(JsonBytes out) {
+    out.raw(json, 0, json.length);
+  }
+
+  /** Appends the times: {@code ,"event_timestamp":…,"updated_at":…}. */
+  public void writeTimes(JsonBytes out) {
+    int start = timesStart();
+    out.raw(json, start, json.length - start);
+  }
+
+  /**
+   * Appends the value of one feature.
+   *
+   * @param labelLength how many bytes its name with quotes, colon and the comma or brace before it
+   *     takes
+   */
+  void writeValue(JsonBytes out, int feature, int labelLength) {
+    int start = (feature == 0 ? 0 : valueEnds[feature - 1]) + labelLength;
+    out.raw(json, start, valueEnds[feature] - start);
+  }
+
+  private int timesStart() {
+    // Behind the brace that closes the features; an object without features is "{}".
+    return valueEnds.length == 0 ? 2 : valueEnds[valueEnds.length - 1] + 1;
+  }
+}

@@ -1,0 +1,373 @@
+package io.featureduck.lookup;
+
+import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.metrics.LookupMetrics;
+import io.vertx.core.AsyncResult;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads rows that the cache does not have, in as few queries as the load asks for. Confined to one
+ * event loop.
+ */
+public final class Lookups {
+  /* Few queries are in flight at once; what is asked for while they are out waits and travels
+   * together in the next one, so a batch is as large as the store is slow, and a quiet store answers
+   * each key on its own at once. A key is asked for once, however many requests wait for it; one that
+   * was sent before a commit is asked for again by requests that come after it, since its row may be
+   * the old one. Where the store refuses a query because of one of its keys, each of them is asked
+   * for alone, so that only the bad one fails.
+   *
+   * Bounds: waiting keys by number and by age, each request's wait by the sweep. */
+  private static final long QUEUEING_MAX_NANOS = 500_000_000;
+
+  private final Context context;
+  private final Function<ServedView, FeatureTable> tables;
+  private final FeatureCache cache;
+  private final OnlineStoreSettings settings;
+  private final LookupMetrics metrics;
+  private final long timeoutNanos;
+
+  private final Map<String, ViewQueue> queues = new HashMap<>();
+  private final ArrayDeque<ViewQueue> ready = new ArrayDeque<>();
+  private final ArrayDeque<Pending> byAge = new ArrayDeque<>();
+  private int queriesInFlight;
+  private int waitingKeys;
+  private boolean dispatching;
+
+  /**
+   * @param context the event loop this belongs to
+   * @param tables makes the table that a view is read from
+   * @param timeout of a lookup, its waiting included; kept by {@link #sweep}
+   */
+  public Lookups(
+      Context context,
+      Function<ServedView, FeatureTable> tables,
+      FeatureCache cache,
+      OnlineStoreSettings settings,
+      Duration timeout,
+      LookupMetrics metrics) {
+    this.context = context;
+    this.tables = tables;
+    this.cache = cache;
+    this.settings = settings;
+    this.timeoutNanos = timeout.toNanos();
+    this.metrics = metrics;
+  }
+
+  /**
+   * Refuses work that would wait for too long.
+   *
+   * @param keys how many keys are about to be read
+   * @throws FeatureException OVERLOADED, unless the store is away and the cache may stand in
+   */
+  public void admit(ServedView view, int keys) {
+    if (queue(view).storeAway) {
+      return;
+    }
+    if (waitingKeys + keys > settings.waitingKeysPerLoop() && waitingKeys > 0) {
+      throw shed("queue_full", "too many lookups wait for the online store");
+    }
+    if (oldestWaitNanos() > QUEUEING_MAX_NANOS) {
+      throw shed("queue_delay", "lookups wait for too long for the online store");
+    }
+  }
+
+  private FeatureException shed(String reason, String message) {
+    metrics.shed(reason);
+    return new FeatureException(ErrorCode.OVERLOADED, message);
+  }
+
+  private long oldestWaitNanos() {
+    ViewQueue first = ready.peek();
+    if (first == null || first.waiting.isEmpty()) {
+      return 0;
+    }
+    return System.nanoTime() - first.waiting.values().iterator().next().askedNanos;
+  }
+
+  /**
+   * Reads an entity's row from the store, and keeps it in the cache.
+   *
+   * @return the row. Where the store is away, the row that the cache has, marked stale, if it is
+   *     not too old; else it fails with STORE_TIMEOUT, STORE_UNAVAILABLE, DEADLINE_EXCEEDED,
+   *     OVERLOADED, or INVALID_REQUEST where the store refuses the key.
+   */
+  public Future<Reading> read(ServedView view, String entity) {
+    if (view.asOf().isEmpty()) {
+      return Future.failedFuture(
+          new FeatureException(
+              ErrorCode.STORE_UNAVAILABLE,
+              "view %s was never materialized".formatted(view.name())));
+    }
+    ViewQueue queue = queue(view);
+    if (queue.storeAway && !queue.sent.isEmpty()) {
+      // A query that is out already will tell when the store is back.
+      FeatureRow row = cache.stale(view, entity);
+      if (row != FeatureCache.UNREAD) {
+        return Future.succeededFuture(new Reading(row, true));
+      }
+    }
+    Pending known = queue.known(entity);
+    if (known != null) {
+      return known.promise.future();
+    }
+    if (waitingKeys >= settings.waitingKeysPerLoop()) {
+      metrics.shed("queue_full");
+      return Future.failedFuture(
+          new FeatureException(ErrorCode.OVERLOADED, "too many lookups wait for the online store"));
+    }
+    Pending pending = new Pending(entity, System.nanoTime());
+    enqueue(queue, pending);
+    byAge.add(pending);
+    return pending.promise.future();
+  }
+
+  private ViewQueue queue(ServedView view) {
+    ViewQueue queue = queues.get(view.name());
+    if (queue == null || queue.view != view) {
+      // What still waits in the queue of an older definition is answered from there.
+      queue = new ViewQueue(view, tables.apply(view));
+      queues.put(view.name(), queue);
+    }
+    return queue;
+  }
+
+  private void enqueue(ViewQueue queue, Pending pending) {
+    if (queue.waiting.isEmpty()) {
+      ready.add(queue);
+    }
+    queue.waiting.put(pending.entity, pending);
+    waitingKeys(1);
+    dispatchSoon();
+  }
+
+  private void waitingKeys(int more) {
+    waitingKeys += more;
+    metrics.queueKeys(more);
+  }
+
+  /** Sends after the tick, so that the keys of all requests that it brought travel together. */
+  private void dispatchSoon() {
+    if (!dispatching && queriesInFlight < settings.queriesPerLoop()) {
+      dispatching = true;
+      context.runOnContext(nothing -> dispatch());
+    }
+  }
+
+  private void dispatch() {
+    dispatching = false;
+    while (queriesInFlight < settings.queriesPerLoop()) {
+      ViewQueue queue = ready.poll();
+      if (queue == null) {
+        return;
+      }
+      int waiting = queue.waiting.size();
+      List<Pending> batch = queue.take(settings.keysPerQuery());
+      waitingKeys(queue.waiting.size() - waiting);
+      if (!queue.waiting.isEmpty()) {
+        ready.add(queue);
+      }
+      if (!batch.isEmpty()) {
+        send(queue, batch);
+      }
+    }
+  }
+
+  private void send(ViewQueue queue, List<Pending> batch) {
+    long epoch = queue.view.epoch();
+    List<String> entities = new ArrayList<>(batch.size());
+    for (int i = 0; i < batch.size(); i++) {
+      Pending pending = batch.get(i);
+      pending.epoch = epoch;
+      entities.add(pending.entity);
+      queue.sent.put(pending.entity, pending);
+    }
+    queriesInFlight++;
+    long sentNanos = System.nanoTime();
+    queue.table.fetch(entities).onComplete(result -> received(queue, batch, sentNanos, result));
+  }
+
+  private void received(
+      ViewQueue queue, List<Pending> batch, long sentNanos, AsyncResult<List<FeatureRow>> result) {
+    queriesInFlight--;
+    for (int i = 0; i < batch.size(); i++) {
+      boolean ignored = queue.sent.remove(batch.get(i).entity, batch.get(i));
+    }
+    metrics.query(batch.size(), System.nanoTime() - sentNanos, result.cause());
+    if (result.succeeded()) {
+      queue.storeAway = false;
+      answer(queue.view, batch, result.result());
+    } else {
+      failed(queue, batch, result.cause());
+    }
+    if (!ready.isEmpty()) {
+      dispatchSoon();
+    }
+  }
+
+  private void answer(ServedView view, List<Pending> batch, List<FeatureRow> rows) {
+    for (int i = 0; i < batch.size(); i++) {
+      Pending pending = batch.get(i);
+      cache.put(view, pending.entity, rows.get(i), pending.epoch);
+      pending.succeed(new Reading(rows.get(i), false));
+    }
+  }
+
+  private void failed(ViewQueue queue, List<Pending> batch, Throwable cause) {
+    ErrorCode code = cause instanceof FeatureException e ? e.code() : ErrorCode.INTERNAL;
+    if (code == ErrorCode.INVALID_REQUEST && batch.size() > 1) {
+      retryAlone(queue, batch);
+      return;
+    }
+    boolean away = code == ErrorCode.STORE_UNAVAILABLE || code == ErrorCode.STORE_TIMEOUT;
+    queue.storeAway = away;
+    for (int i = 0; i < batch.size(); i++) {
+      Pending pending = batch.get(i);
+      if (away) {
+        staleOr(queue.view, pending, cause);
+      } else {
+        pending.fail(cause);
+      }
+    }
+  }
+
+  private void retryAlone(ViewQueue queue, List<Pending> batch) {
+    for (int i = 0; i < batch.size(); i++) {
+      Pending pending = batch.get(i);
+      Pending again = queue.waiting.get(pending.entity);
+      pending.alone = true;
+      if (again != null) {
+        // A request that came after a commit asked for the same key anew.
+        again.alone = true;
+        again.promise.future().onComplete(pending::follow);
+      } else {
+        enqueue(queue, pending);
+      }
+    }
+  }
+
+  private void staleOr(ServedView view, Pending pending, Throwable cause) {
+    FeatureRow row = cache.stale(view, pending.entity);
+    if (row == FeatureCache.UNREAD) {
+      pending.fail(cause);
+    } else {
+      pending.succeed(new Reading(row, true));
+    }
+  }
+
+  /** Fails what waits for longer than the timeout; to be called a few times a second. */
+  public void sweep() {
+    long now = System.nanoTime();
+    Pending oldest = byAge.peek();
+    while (oldest != null && (oldest.done || now - oldest.askedNanos > timeoutNanos)) {
+      byAge.remove();
+      if (!oldest.done) {
+        expire(oldest);
+      }
+      oldest = byAge.peek();
+    }
+  }
+
+  private void expire(Pending pending) {
+    pending.fail(
+        new FeatureException(
+            ErrorCode.DEADLINE_EXCEEDED,
+            "no row within %d ms".formatted(timeoutNanos / 1_000_000)));
+  }
+
+  /** The keys of one view that wait, in order, and those that are out. */
+  private static final class ViewQueue {
+    final ServedView view;
+    final FeatureTable table;
+    final LinkedHashMap<String, Pending> waiting = new LinkedHashMap<>();
+    final Map<String, Pending> sent = new HashMap<>();
+    boolean storeAway;
+
+    ViewQueue(ServedView view, FeatureTable table) {
+      this.view = view;
+      this.table = table;
+    }
+
+    /** Returns the lookup of a key that a new request may share, or null. */
+    @Nullable Pending known(String entity) {
+      Pending out = sent.get(entity);
+      if (out != null && out.epoch == view.epoch()) {
+        return out;
+      }
+      return waiting.get(entity);
+    }
+
+    /** Removes the keys of the next query from those that wait; expired ones go, too. */
+    List<Pending> take(int max) {
+      List<Pending> batch = new ArrayList<>(Math.min(max, waiting.size()));
+      Iterator<Pending> next = waiting.values().iterator();
+      while (batch.size() < max && next.hasNext()) {
+        Pending pending = next.next();
+        if (pending.done) {
+          next.remove();
+          continue;
+        }
+        if (pending.alone && !batch.isEmpty()) {
+          break;
+        }
+        next.remove();
+        batch.add(pending);
+        if (pending.alone) {
+          break;
+        }
+      }
+      return batch;
+    }
+  }
+
+  /** A key that some requests wait for. */
+  private static final class Pending {
+    final String entity;
+    final long askedNanos;
+    final Promise<Reading> promise = Promise.promise();
+    long epoch;
+    boolean alone;
+    boolean done;
+
+    Pending(String entity, long askedNanos) {
+      this.entity = entity;
+      this.askedNanos = askedNanos;
+    }
+
+    void succeed(Reading reading) {
+      if (!done) {
+        done = true;
+        promise.complete(reading);
+      }
+    }
+
+    void fail(Throwable cause) {
+      if (!done) {
+        done = true;
+        promise.fail(cause);
+      }
+    }
+
+    void follow(AsyncResult<Reading> other) {
+      if (other.succeeded()) {
+        succeed(other.result());
+      } else {
+        fail(other.cause());
+      }
+    }
+  }
+}
