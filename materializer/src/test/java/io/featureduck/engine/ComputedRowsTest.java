@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.featureduck.definition.FeatureView;
-import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
@@ -23,7 +22,6 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,15 +49,7 @@ final class ComputedRowsTest {
 
   private DuckDb duckDb() {
     return new DuckDb(
-        new MaterializerSettings(
-            2,
-            "500MB",
-            1,
-            Duration.ofMinutes(1),
-            Duration.ofSeconds(5),
-            directory,
-            directory.resolve("extensions")),
-        new Extensions(directory.resolve("extensions")));
+        TestDefinitions.materializer(directory), new Extensions(directory.resolve("extensions")));
   }
 
   private RunCommit.Written write(String sql, List<Feature> features) {

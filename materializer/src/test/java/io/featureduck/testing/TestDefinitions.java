@@ -3,8 +3,13 @@ package io.featureduck.testing;
 import io.featureduck.definition.Entity;
 import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.JoinKey;
+import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.definition.Secret;
+import io.featureduck.definition.Source;
+import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneOffset;
 import java.util.List;
@@ -31,6 +36,49 @@ public final class TestDefinitions {
         2,
         128,
         10_000);
+  }
+
+  /** Returns settings with small limits, the state below {@code directory}. */
+  public static MaterializerSettings materializer(Path directory) {
+    return new MaterializerSettings(
+        2,
+        "500MB",
+        2,
+        Duration.ofMinutes(2),
+        Duration.ofSeconds(5),
+        directory.resolve("state"),
+        // That of the product, so that a machine downloads an extension once.
+        Path.of(System.getProperty("user.home"), ".featureduck", "extensions"));
+  }
+
+  /** Returns a source of a table, with event time {@code at}. */
+  public static Source table(
+      String name, String connection, String schema, String table, Map<String, FeatureType> types) {
+    return source(
+        name,
+        new Source.Table(Source.Database.POSTGRES, new Secret(connection), schema, table),
+        types);
+  }
+
+  /** Returns a source of files, with event time {@code at}. */
+  public static Source files(
+      String name, Source.Format format, String path, Map<String, FeatureType> types) {
+    return source(name, new Source.Files(format, path), types);
+  }
+
+  private static Source source(
+      String name, Source.Location location, Map<String, FeatureType> types) {
+    return new Source(
+        name,
+        location,
+        "at",
+        "at",
+        false,
+        Duration.ofMinutes(10),
+        ZoneOffset.UTC,
+        Optional.empty(),
+        types,
+        false);
   }
 
   /** Returns a view of entity {@code customer}, key {@code customer_id} INT64. */

@@ -1,0 +1,362 @@
+package io.featureduck.source;
+
+import io.featureduck.definition.JoinKey;
+import io.featureduck.definition.Nearest;
+import io.featureduck.definition.Source;
+import io.featureduck.definition.Source.Database;
+import io.featureduck.engine.DuckDb;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.plan.SourceSchema;
+import io.featureduck.plan.SourceSchema.Column;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Tells what a source is like, as seen in one session: its columns, its clock, and how many of its
+ * rows no run takes. A database is asked over a read-only connection.
+ *
+ * <p>Failures are FeatureExceptions that name the source: SOURCE_UNAVAILABLE where it can't be
+ * read, SOURCE_SCHEMA where the table isn't there, EXTENSION_MISSING.
+ */
+public final class SourceReader {
+  private static final int CONNECT_SECONDS_MAX = 10;
+
+  private final DuckDbSession session;
+  private final InstantSource clock;
+  private final Set<String> attached = new HashSet<>();
+
+  /**
+   * @param clock of the run; files have none of their own
+   */
+  public SourceReader(DuckDbSession session, InstantSource clock) {
+    this.session = session;
+    this.clock = clock;
+  }
+
+  /** Makes the session ready to read {@code source}: extensions and connections. */
+  public void prepare(Source source) {
+    switch (source.location()) {
+      case Source.Files files -> {
+        if (files.path().startsWith("s3://") || files.path().startsWith("http")) {
+          session.load("httpfs");
+        }
+      }
+      case Source.Table table -> attach(source, table);
+    }
+  }
+
+  /** Returns the columns of {@code source}, with the types that its definition overrides. */
+  public SourceSchema schema(Source source) {
+    prepare(source);
+    List<Column> columns =
+        switch (source.location()) {
+          case Source.Files files -> fileColumns(source, files);
+          case Source.Table table -> tableColumns(source, table);
+        };
+    List<Column> typed = new ArrayList<>();
+    for (Column column : columns) {
+      Optional<FeatureType> override = Optional.ofNullable(source.columns().get(column.name()));
+      typed.add(
+          new Column(
+              column.name(), override.or(column::type), column.engineType(), column.zoned()));
+    }
+    return new SourceSchema(typed);
+  }
+
+  /** Returns the source's own clock, in whole microseconds; for files the run's. */
+  public Instant now(Source source) {
+    return switch (source.location()) {
+      case Source.Files files -> clock.instant().truncatedTo(ChronoUnit.MICROS);
+      case Source.Table table -> {
+        prepare(source);
+        // Read by a statement of its own: now() would be the transaction's start.
+        long micros =
+            ask(
+                    source,
+                    serverQuery(
+                        source,
+                        "SELECT (extract(epoch from clock_timestamp()) * 1000000)::int8 AS micros"),
+                    row -> row.getLong(1))
+                .getFirst();
+        yield Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
+      }
+    };
+  }
+
+  /**
+   * Rows of a source that no run takes, each counted under the first reason that holds.
+   *
+   * @param rows of the source, all of them
+   */
+  public record Rejected(long rows, long nullKey, long nullEventTime, long afterAsOf) {
+    /** Returns the rows that a run takes. */
+    public long taken() {
+      return rows - nullKey - nullEventTime - afterAsOf;
+    }
+  }
+
+  /** Counts the rows of a table that no run takes, on its server. */
+  public Rejected rejected(
+      Source source, SourceSchema schema, List<JoinKey> joinKeys, Instant asOf) {
+    Source.Table table = (Source.Table) source.location();
+    List<String> nulls = new ArrayList<>();
+    for (JoinKey key : joinKeys) {
+      nulls.add(DuckDb.identifier(key.name()) + " IS NULL");
+    }
+    String noKey = "(" + String.join(" OR ", nulls) + ")";
+    String eventTime = instant(source, schema, source.timestampField());
+    String cursor = instant(source, schema, source.cursorField());
+    String limit = "TIMESTAMPTZ " + DuckDb.literal(asOf.toString());
+    String sql =
+        """
+        SELECT count(*) AS n, count(*) FILTER (WHERE %1$s) AS k,
+          count(*) FILTER (WHERE NOT %1$s AND %2$s IS NULL) AS e,
+          count(*) FILTER (WHERE NOT %1$s AND (%2$s > %4$s OR %2$s IS NOT NULL AND %3$s > %4$s)) AS a
+        FROM %5$s.%6$s
+        """
+            .formatted(
+                noKey,
+                eventTime,
+                cursor,
+                limit,
+                DuckDb.identifier(table.schema()),
+                DuckDb.identifier(table.table()));
+    return ask(
+            source,
+            serverQuery(source, sql),
+            row -> new Rejected(row.getLong(1), row.getLong(2), row.getLong(3), row.getLong(4)))
+        .getFirst();
+  }
+
+  private static String instant(Source source, SourceSchema schema, String name) {
+    String column = DuckDb.identifier(name);
+    boolean zoned = schema.column(name).map(Column::zoned).orElse(false);
+    return zoned
+        ? column
+        : "(%s::timestamp AT TIME ZONE %s)"
+            .formatted(column, DuckDb.literal(source.timezone().getId()));
+  }
+
+  private void attach(Source source, Source.Table table) {
+    if (table.database() != Database.POSTGRES) {
+      throw new FeatureException(
+          ErrorCode.INVALID_CONFIG,
+          "source %s: sources of type mysql can't be read yet".formatted(source.name()));
+    }
+    if (attached.contains(source.name())) {
+      return;
+    }
+    try {
+      session.load("postgres_scanner");
+      session.execute(
+          "ATTACH %s AS %s (TYPE postgres, READ_ONLY)"
+              .formatted(
+                  DuckDb.literal(bounded(table.connection().reveal())),
+                  DuckDb.identifier(source.name())));
+    } catch (FeatureException e) {
+      throw named(source, e);
+    }
+    boolean ignored = attached.add(source.name());
+  }
+
+  /** Returns a connection string that doesn't wait for ever for a host that never answers. */
+  private static String bounded(String connection) {
+    if (connection.contains("connect_timeout")) {
+      return connection;
+    }
+    if (connection.contains("://")) {
+      return connection
+          + (connection.contains("?") ? "&" : "?")
+          + "connect_timeout="
+          + CONNECT_SECONDS_MAX;
+    }
+    return connection + " connect_timeout=" + CONNECT_SECONDS_MAX;
+  }
+
+  private List<Column> fileColumns(Source source, Source.Files files) {
+    String reader =
+        switch (files.format()) {
+          case PARQUET -> "read_parquet";
+          case CSV -> "read_csv";
+          case JSON -> "read_json";
+        };
+    return ask(
+        source,
+        "DESCRIBE SELECT * FROM %s(%s)".formatted(reader, DuckDb.literal(files.path())),
+        row -> {
+          String type = row.getString(2);
+          return new Column(
+              row.getString(1), DuckDbTypes.of(type), type, DuckDbTypes.isZoned(type));
+        });
+  }
+
+  private List<Column> tableColumns(Source source, Source.Table table) {
+    String columns =
+        """
+        SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+          CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
+            WHEN t.typtype = 'e' THEN 'text'
+            ELSE format_type(a.atttypid, a.atttypmod) END AS base, a.attndims::int8 AS dimensions
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+          AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        ORDER BY a.attnum
+        """
+            .formatted(DuckDb.literal(table.schema()), DuckDb.literal(table.table()));
+    List<Column> found =
+        ask(
+            source,
+            serverQuery(source, columns),
+            row -> {
+              boolean nested = row.getLong(4) > 1;
+              String base = row.getString(3);
+              return new Column(
+                  row.getString(1),
+                  nested ? Optional.empty() : PostgresTypes.of(base),
+                  row.getString(2),
+                  PostgresTypes.isZoned(base));
+            });
+    if (found.isEmpty()) {
+      throw missing(source, table);
+    }
+    return found;
+  }
+
+  private FeatureException missing(Source source, Source.Table table) {
+    List<String> tables =
+        ask(
+            source,
+            serverQuery(
+                source,
+                """
+                SELECT n.nspname::text || '.' || c.relname::text AS name
+                FROM pg_catalog.pg_class c
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                  AND n.nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1000
+                """),
+            row -> row.getString(1));
+    String wanted = table.schema() + "." + table.table();
+    String nearest =
+        Nearest.to(wanted, tables).map(name -> " (did you mean '" + name + "'?)").orElse("");
+    return new FeatureException(
+        ErrorCode.SOURCE_SCHEMA,
+        "source %s: there is no table '%s'%s".formatted(source.name(), wanted, nearest));
+  }
+
+  /** Returns a query that {@code source}'s own server plans and answers. */
+  private static String serverQuery(Source source, String sql) {
+    return "SELECT * FROM postgres_query(%s, %s)"
+        .formatted(DuckDb.literal(source.name()), DuckDb.literal(sql));
+  }
+
+  private <T> List<T> ask(Source source, String sql, DuckDbSession.RowReader<T> reader) {
+    try {
+      return session.list(sql, reader);
+    } catch (FeatureException e) {
+      throw named(source, e);
+    }
+  }
+
+  private static FeatureException named(Source source, FeatureException e) {
+    ErrorCode code = e.code() == ErrorCode.SOURCE_SCHEMA ? ErrorCode.SOURCE_UNAVAILABLE : e.code();
+    return new FeatureException(
+        code, "source %s: %s".formatted(source.name(), e.getMessage()), e.getCause());
+  }
+
+  /** Postgres' types, as {@code format_type} writes them. */
+  private static final class PostgresTypes {
+    private static Optional<FeatureType> of(String type) {
+      if (type.endsWith("[]")) {
+        String element = type.substring(0, type.length() - 2);
+        return element.endsWith("]") ? Optional.empty() : of(element).map(FeatureType.Array::new);
+      }
+      if (type.startsWith("numeric(")) {
+        // A negative scale, or one above the precision, is none of ours.
+        return FeatureType.parse("DECIMAL" + type.substring("numeric".length()));
+      }
+      String name = type.replaceFirst("\\(\\d+\\)", "");
+      return switch (name) {
+        case "boolean" -> Optional.of(Primitive.BOOL);
+        case "smallint", "integer" -> Optional.of(Primitive.INT32);
+        case "bigint", "oid" -> Optional.of(Primitive.INT64);
+        case "real" -> Optional.of(Primitive.FLOAT32);
+        case "double precision" -> Optional.of(Primitive.FLOAT64);
+        case "text",
+            "character varying",
+            "character",
+            "\"char\"",
+            "name",
+            "uuid",
+            "time without time zone",
+            "time with time zone" ->
+            Optional.of(Primitive.STRING);
+        case "bytea" -> Optional.of(Primitive.BYTES);
+        case "date" -> Optional.of(Primitive.DATE);
+        case "timestamp without time zone", "timestamp with time zone" ->
+            Optional.of(Primitive.TIMESTAMP);
+        case "json", "jsonb" -> Optional.of(Primitive.JSON);
+        default -> Optional.empty();
+      };
+    }
+
+    private static boolean isZoned(String type) {
+      return type.endsWith("with time zone");
+    }
+  }
+
+  /** DuckDB's types, as DESCRIBE writes them. */
+  private static final class DuckDbTypes {
+    private static Optional<FeatureType> of(String type) {
+      if (type.endsWith("]")) {
+        // Lists of lists are none of ours.
+        String element = type.substring(0, type.lastIndexOf('['));
+        return element.endsWith("]") ? Optional.empty() : of(element).map(FeatureType.Array::new);
+      }
+      if (type.startsWith("DECIMAL(")) {
+        return FeatureType.parse(type);
+      }
+      if (type.startsWith("ENUM(")) {
+        return Optional.of(Primitive.STRING);
+      }
+      return switch (type) {
+        case "BOOLEAN" -> Optional.of(Primitive.BOOL);
+        case "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT" ->
+            Optional.of(Primitive.INT32);
+        case "BIGINT", "UINTEGER" -> Optional.of(Primitive.INT64);
+        case "UBIGINT" -> Optional.of(new FeatureType.Decimal(20, 0));
+        case "FLOAT" -> Optional.of(Primitive.FLOAT32);
+        case "DOUBLE" -> Optional.of(Primitive.FLOAT64);
+        case "VARCHAR", "UUID", "TIME", "TIME_NS", "TIME WITH TIME ZONE" ->
+            Optional.of(Primitive.STRING);
+        case "BLOB" -> Optional.of(Primitive.BYTES);
+        case "DATE" -> Optional.of(Primitive.DATE);
+        case "TIMESTAMP",
+            "TIMESTAMP_S",
+            "TIMESTAMP_MS",
+            "TIMESTAMP_NS",
+            "TIMESTAMP WITH TIME ZONE" ->
+            Optional.of(Primitive.TIMESTAMP);
+        case "JSON" -> Optional.of(Primitive.JSON);
+        default -> Optional.empty();
+      };
+    }
+
+    private static boolean isZoned(String type) {
+      return type.equals("TIMESTAMP WITH TIME ZONE");
+    }
+  }
+}
