@@ -3,6 +3,7 @@ package io.featureduck.definition;
 import io.featureduck.expression.Expression;
 import java.time.Duration;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,6 +50,20 @@ public record FeatureView(
   /** Returns the join keys of all entities, in the order that makes the entity key. */
   public List<JoinKey> joinKeys() {
     return entities.stream().flatMap(entity -> entity.joinKeys().stream()).toList();
+  }
+
+  /**
+   * Returns the names of the features in order, or empty where only the source's columns or the
+   * {@code sql} can tell.
+   */
+  public Optional<List<String>> featureNames() {
+    if (sql.isPresent() || (aggregations.isEmpty() && projections.isEmpty())) {
+      return Optional.empty();
+    }
+    List<String> names = new ArrayList<>();
+    aggregations.forEach(aggregation -> names.addAll(aggregation.featureNames()));
+    projections.forEach(projection -> names.add(projection.alias()));
+    return Optional.of(names);
   }
 
   /** How old the newest event may be: a warning after {@code warn}, stale after {@code error}. */
