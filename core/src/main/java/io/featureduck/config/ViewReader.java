@@ -73,6 +73,7 @@ final class ViewReader {
         }
       }
     }
+    checkStorage(view);
     List<Expression> filters = view.items("filters").stream().map(Node::expression).toList();
     FeatureNames names = new FeatureNames(view, ofView);
     List<Aggregation> aggregations = new ArrayList<>();
@@ -102,7 +103,7 @@ final class ViewReader {
         view.text("description", ""),
         view.text("owner", ""),
         tags(view),
-        storage(view).canonical());
+        view.canonical());
   }
 
   /** Tells whether a mistake hides features of a view, so that others may rightly name more. */
@@ -320,12 +321,11 @@ final class ViewReader {
     return tags;
   }
 
-  private static Node storage(Node view) {
+  private static void checkStorage(Node view) {
     Node storage = view.child("storage");
     if (storage.text().filter("jsonb"::equals).isPresent()) {
       storage.mistake("jsonb storage is not built yet: expected 'typed'");
     }
-    return view;
   }
 
   /** The names of one view's features so far. */
