@@ -95,6 +95,28 @@ public sealed interface Expression {
   /** A conversion that fails the run where the value doesn't fit. */
   record Cast(Expression operand, FeatureType type) implements Expression {}
 
+  /**
+   * A conversion of a feature that fails the run, naming feature and entity, where the value is out
+   * of the type's range. The planner makes it; no text does.
+   *
+   * @param type INT32, INT64 or a DECIMAL
+   */
+  record CheckedCast(Expression operand, FeatureType type, String feature, KeyText entity)
+      implements Expression {}
+
+  /**
+   * The text of an entity's key, as {@code io.featureduck.key.EntityKey} makes it. The planner
+   * makes it; no text does.
+   */
+  record KeyText(List<Part> parts) implements Expression {
+    public KeyText {
+      parts = List.copyOf(parts);
+    }
+
+    /** A join key's value, not NULL, with its type. */
+    public record Part(Expression value, FeatureType type) {}
+  }
+
   record Call(Function function, List<Expression> arguments) implements Expression {
     public Call {
       arguments = List.copyOf(arguments);
@@ -169,7 +191,12 @@ public sealed interface Expression {
     EPOCH
   }
 
-  /** The functions that every engine has, with how many arguments each takes. */
+  /**
+   * The functions that every engine has, with how many arguments each takes. COALESCE, LEAST,
+   * GREATEST and CONCAT pass over NULLs; LN of what is not above 0 and SQRT of what is below are
+   * NULL; LENGTH and SUBSTR count characters, from 1; TRIM drops spaces; REGEXP_MATCHES finds its
+   * pattern anywhere.
+   */
   enum Function {
     COALESCE(1, Integer.MAX_VALUE),
     NULLIF(2, 2),

@@ -1,0 +1,370 @@
+package io.featureduck.dialect;
+
+import io.featureduck.definition.Source;
+import io.featureduck.expression.Expression;
+import io.featureduck.expression.Expression.Unit;
+import io.featureduck.plan.LogicalPlan;
+import io.featureduck.plan.LogicalPlan.Measure;
+import io.featureduck.plan.SourceSchema;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Decimal;
+import io.featureduck.type.FeatureType.Primitive;
+import java.math.BigDecimal;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** DuckDB's SQL, of version 1.5. */
+public final class DuckDbDialect extends SqlDialect {
+  private static final DateTimeFormatter TIMESTAMP =
+      DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
+
+  /**
+   * Returns the statements to be run before {@link #render}'s: the databases that it names. They
+   * hold passwords, and may be run again.
+   */
+  public List<String> attachments(LogicalPlan plan) {
+    Set<String> statements = new LinkedHashSet<>();
+    for (Source source : sources(plan)) {
+      if (source.location() instanceof Source.Table table && throughServer(source)) {
+        statements.add(
+            "ATTACH IF NOT EXISTS %s AS %s (TYPE postgres, READ_ONLY)"
+                .formatted(text(table.connection().reveal()), identifier(attachedName(source))));
+      }
+    }
+    return List.copyOf(statements);
+  }
+
+  /**
+   * Returns a DESCRIBE of the source's columns, whose {@code column_name} and {@code column_type}
+   * are for {@link #column}. It holds the source's password.
+   */
+  public String describe(Source source) {
+    return "DESCRIBE SELECT * FROM "
+        + switch (source.location()) {
+          case Source.Files files -> files(source, files);
+          case Source.Table table -> scanned(table, false);
+        };
+  }
+
+  /** Returns a DESCRIBE of what a user's SELECT gives, as {@link #describe(Source)}. */
+  public String describe(LogicalPlan.Query query, Instant asOf) {
+    return "DESCRIBE " + render(query, asOf);
+  }
+
+  /**
+   * Returns the column that a DESCRIBE tells of. What Postgres calls {@code numeric}, without
+   * precision, is a DOUBLE by then: whoever knows better makes the column without a type.
+   */
+  public SourceSchema.Column column(String name, String type) {
+    return new SourceSchema.Column(name, DuckDbTypes.read(type), type, DuckDbTypes.isZoned(type));
+  }
+
+  private static List<Source> sources(LogicalPlan plan) {
+    return switch (plan) {
+      case LogicalPlan.Scan scan -> List.of(scan.source());
+      case LogicalPlan.Query query ->
+          query.inputs().stream().flatMap(input -> sources(input.plan()).stream()).toList();
+      case LogicalPlan.Filter filter -> sources(filter.input());
+      case LogicalPlan.Join join -> {
+        List<Source> both = new ArrayList<>(sources(join.left()));
+        both.addAll(sources(join.right()));
+        yield both;
+      }
+      case LogicalPlan.LatestPerEntity latest -> sources(latest.input());
+      case LogicalPlan.Aggregate aggregate -> sources(aggregate.input());
+      case LogicalPlan.Project project -> sources(project.input());
+    };
+  }
+
+  @Override
+  String identifier(String name) {
+    return "\"" + name.replace("\"", "\"\"") + "\"";
+  }
+
+  @Override
+  String text(String value) {
+    // A backslash is a character like any other here (sql/data_types/literal_types).
+    return "'" + value.replace("'", "''") + "'";
+  }
+
+  @Override
+  String date(LocalDate value) {
+    return "DATE " + text(value.toString());
+  }
+
+  @Override
+  String timestamp(Instant value) {
+    OffsetDateTime micros = value.truncatedTo(ChronoUnit.MICROS).atOffset(ZoneOffset.UTC);
+    String fraction = micros.getNano() == 0 ? "" : ".%06d".formatted(micros.getNano() / 1_000);
+    return "TIMESTAMPTZ " + text(TIMESTAMP.format(micros) + fraction + "+00");
+  }
+
+  @Override
+  String interval(long amount, Unit unit) {
+    return "INTERVAL '%d' %sS".formatted(amount, unit.name());
+  }
+
+  @Override
+  String decimal(BigDecimal value) {
+    // A number with a point is a DECIMAL (sql/data_types/literal_types).
+    return value.toPlainString();
+  }
+
+  @Override
+  String floating(double value) {
+    String digits = Double.toString(value);
+    return digits.contains("E") ? digits : digits + "E0";
+  }
+
+  @Override
+  String typeName(FeatureType type) {
+    return DuckDbTypes.name(type);
+  }
+
+  @Override
+  String table(Source source, SourceSchema schema, boolean masked) {
+    return switch (source.location()) {
+      case Source.Files files -> files(source, files);
+      case Source.Table table ->
+          throughServer(source) ? queried(source, table, schema) : scanned(table, masked);
+    };
+  }
+
+  private String files(Source source, Source.Files files) {
+    List<String> arguments = new ArrayList<>(List.of(text(files.path())));
+    if (files.format() == Source.Format.CSV && !source.columns().isEmpty()) {
+      // Declared types are read from the text itself: a guessed one has lost zeros and digits.
+      List<String> types = new ArrayList<>();
+      new TreeMap<>(source.columns())
+          .forEach((name, type) -> types.add(text(name) + ": " + text(fileTypeName(type))));
+      arguments.add("types = {" + String.join(", ", types) + "}");
+    }
+    if (files.path().contains("*") || files.path().contains("?") || files.path().contains("[")) {
+      arguments.add("union_by_name = true");
+    }
+    String function =
+        switch (files.format()) {
+          case PARQUET -> "read_parquet";
+          case CSV -> "read_csv";
+          case JSON -> "read_json";
+        };
+    return function + "(" + String.join(", ", arguments) + ")";
+  }
+
+  private String fileTypeName(FeatureType type) {
+    // Without zone, so that the source's timezone is what it is read in.
+    return type == Primitive.TIMESTAMP ? "TIMESTAMP" : typeName(type);
+  }
+
+  private String scanned(Source.Table table, boolean masked) {
+    String function =
+        switch (table.database()) {
+          case POSTGRES -> "postgres_scan";
+          case MYSQL -> "mysql_scan";
+        };
+    String connection = table.connection().reveal();
+    return "%s(%s, %s, %s)"
+        .formatted(
+            function,
+            text(masked ? ConnectionText.masked(connection) : connection),
+            text(table.schema()),
+            text(table.table()));
+  }
+
+  /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
+  private String queried(Source source, Source.Table table, SourceSchema schema) {
+    List<String> columns = new ArrayList<>();
+    for (SourceSchema.Column column : schema.columns()) {
+      String name = identifier(column.name());
+      columns.add(
+          source.columns().get(column.name()) instanceof Decimal(var precision, var scale)
+              ? "CAST(%s AS numeric(%d,%d)) AS %s".formatted(name, precision, scale, name)
+              : name);
+    }
+    return "postgres_query(%s, %s)"
+        .formatted(
+            text(attachedName(source)),
+            text(
+                "SELECT %s FROM %s.%s"
+                    .formatted(
+                        String.join(", ", columns),
+                        identifier(table.schema()),
+                        identifier(table.table()))));
+  }
+
+  private static boolean throughServer(Source source) {
+    return source.location() instanceof Source.Table table
+        && table.database() == Source.Database.POSTGRES
+        && source.columns().values().stream().anyMatch(Decimal.class::isInstance);
+  }
+
+  private static String attachedName(Source source) {
+    return "source_" + source.name();
+  }
+
+  @Override
+  String read(Source source, SourceSchema.Column column) {
+    boolean exactAlready =
+        throughServer(source) && source.columns().get(column.name()) instanceof Decimal;
+    return exactAlready ? identifier(column.name()) : read(column, source.timezone().getId());
+  }
+
+  @Override
+  String read(SourceSchema.Column column) {
+    return read(column, "UTC");
+  }
+
+  private String read(SourceSchema.Column column, String timezone) {
+    String name = identifier(column.name());
+    FeatureType type = column.type().orElseThrow();
+    if (type == Primitive.TIMESTAMP && !column.zoned()) {
+      // timezone(zone, TIMESTAMP) gives the instant (sql/functions/timestamptz).
+      String local =
+          column.engineType().equals("TIMESTAMP") ? name : "CAST(" + name + " AS TIMESTAMP)";
+      return "timezone(" + text(timezone) + ", " + local + ")";
+    }
+    return DuckDbTypes.isPlain(column.engineType(), type)
+        ? name
+        : "CAST(" + name + " AS " + typeName(type) + ")";
+  }
+
+  @Override
+  String latest(String from, List<String> keys, List<String> newestFirst) {
+    return """
+    SELECT *
+    FROM %s
+    QUALIFY row_number() OVER (
+      PARTITION BY %s
+      ORDER BY %s
+    ) = 1\
+    """
+        .formatted(from, String.join(", ", keys), String.join(", ", newestFirst));
+  }
+
+  @Override
+  String measure(
+      Measure measure,
+      String input,
+      String filter,
+      List<String> oldestFirst,
+      List<String> newestFirst) {
+    String filtered = filter.isEmpty() ? "" : " FILTER (WHERE " + filter + ")";
+    String oldest = " ORDER BY " + String.join(", ", oldestFirst);
+    String newest = " ORDER BY " + String.join(", ", newestFirst);
+    return switch (measure.function()) {
+      case COUNT -> "count(" + input + ")" + filtered;
+      case SUM -> "sum(" + input + ")" + filtered;
+      case AVG -> "avg(" + input + ")" + filtered;
+      case MIN -> "min(" + input + ")" + filtered;
+      case MAX -> "max(" + input + ")" + filtered;
+      case STDDEV -> "stddev_samp(" + input + ")" + filtered;
+      case COUNT_DISTINCT -> "count(DISTINCT " + input + ")" + filtered;
+      case APPROX_COUNT_DISTINCT -> "approx_count_distinct(" + input + ")" + filtered;
+      // first and last keep NULLs (sql/functions/aggregates).
+      case FIRST -> "first(" + input + oldest + ")" + filtered;
+      case LAST -> "first(" + input + newest + ")" + filtered;
+      case LAST_N ->
+          "(list(%s%s)%s)[1:%d]".formatted(input, newest, filtered, measure.n().orElseThrow());
+      case APPROX_PERCENTILE ->
+          "approx_quantile(%s, %s)%s"
+              .formatted(input, BigDecimal.valueOf(measure.percentile().orElseThrow()), filtered);
+    };
+  }
+
+  @Override
+  String ordered(String column, boolean newestFirst) {
+    return column + (newestFirst ? " DESC NULLS LAST" : " ASC NULLS FIRST");
+  }
+
+  @Override
+  String divide(String left, String right, boolean mayBeZero) {
+    // / is floating-point for whole and exact numbers too (sql/functions/numeric), but gives
+    // infinity over 0.
+    return left + " / " + nonZero(right, mayBeZero);
+  }
+
+  @Override
+  String modulo(String left, String right, boolean mayBeZero) {
+    return left + " % " + nonZero(right, mayBeZero);
+  }
+
+  private static String nonZero(String divisor, boolean mayBeZero) {
+    return mayBeZero ? "NULLIF(" + divisor + ", 0)" : divisor;
+  }
+
+  @Override
+  String call(Expression.Function function, List<String> arguments) {
+    String all = String.join(", ", arguments);
+    return switch (function) {
+      case COALESCE -> "COALESCE(" + all + ")";
+      case NULLIF -> "NULLIF(" + all + ")";
+      // These two fail the statement outside of their domain (sql/functions/numeric).
+      case LN -> "CASE WHEN %s > 0 THEN ln(%s) END".formatted(all, all);
+      case SQRT -> "CASE WHEN %s >= 0 THEN sqrt(%s) END".formatted(all, all);
+      case ABS,
+          ROUND,
+          FLOOR,
+          CEIL,
+          EXP,
+          POWER,
+          LEAST,
+          GREATEST,
+          LOWER,
+          UPPER,
+          LENGTH,
+          SUBSTR,
+          TRIM,
+          CONCAT,
+          REGEXP_MATCHES ->
+          function.name().toLowerCase(Locale.ROOT) + "(" + all + ")";
+    };
+  }
+
+  @Override
+  String dateTrunc(Unit unit, String operand) {
+    return "date_trunc(" + text(unitName(unit)) + ", " + operand + ")";
+  }
+
+  @Override
+  String dateDiff(Unit unit, String from, String to) {
+    if (unit == Unit.WEEK) {
+      // date_diff('week', …) of 1.5 counts no Monday between a Saturday and a Monday.
+      return "(date_diff('day', %s, %s) // 7)"
+          .formatted(dateTrunc(unit, from), dateTrunc(unit, to));
+    }
+    return "date_diff(%s, %s, %s)".formatted(text(unitName(unit)), from, to);
+  }
+
+  @Override
+  String extract(Unit unit, String operand) {
+    return switch (unit) {
+      case DAY_OF_WEEK -> "EXTRACT(dow FROM " + operand + ")";
+      case DAY_OF_YEAR -> "EXTRACT(doy FROM " + operand + ")";
+      case EPOCH -> "CAST(floor(EXTRACT(epoch FROM " + operand + ")) AS BIGINT)";
+      case MICROSECOND, MILLISECOND, SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER, YEAR ->
+          "EXTRACT(" + unitName(unit) + " FROM " + operand + ")";
+    };
+  }
+
+  @Override
+  String keyPart(String value, FeatureType type) {
+    return type == Primitive.STRING
+        ? "replace(replace(" + value + ", '\\', '\\\\'), '|', '\\|')"
+        : "CAST(" + value + " AS VARCHAR)";
+  }
+
+  @Override
+  String error(String message) {
+    return "error(" + message + ")";
+  }
+}
