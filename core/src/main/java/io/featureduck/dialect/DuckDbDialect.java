@@ -17,10 +17,8 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import java.util.TreeMap;
 
 /** DuckDB's SQL, of version 1.5. */
@@ -28,20 +26,23 @@ public final class DuckDbDialect extends SqlDialect {
   private static final DateTimeFormatter TIMESTAMP =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
 
+  private final boolean attached;
+
+  /** Reads each table over a connection of its own. */
+  public DuckDbDialect() {
+    this(false);
+  }
+
+  private DuckDbDialect(boolean attached) {
+    this.attached = attached;
+  }
+
   /**
-   * Returns the statements to be run before {@link #render}'s: the databases that it names. They
-   * hold passwords, and may be run again.
+   * Reads tables from the databases attached under {@link #attachedName}, so that all that one
+   * transaction reads of a database is one snapshot. What it shows is as without.
    */
-  public List<String> attachments(LogicalPlan plan) {
-    Set<String> statements = new LinkedHashSet<>();
-    for (Source source : sources(plan)) {
-      if (source.location() instanceof Source.Table table && throughServer(source)) {
-        statements.add(
-            "ATTACH IF NOT EXISTS %s AS %s (TYPE postgres, READ_ONLY)"
-                .formatted(text(table.connection().reveal()), identifier(attachedName(source))));
-      }
-    }
-    return List.copyOf(statements);
+  public static DuckDbDialect overAttached() {
+    return new DuckDbDialect(true);
   }
 
   /**
@@ -67,23 +68,6 @@ public final class DuckDbDialect extends SqlDialect {
    */
   public SourceSchema.Column column(String name, String type) {
     return new SourceSchema.Column(name, DuckDbTypes.read(type), type, DuckDbTypes.isZoned(type));
-  }
-
-  private static List<Source> sources(LogicalPlan plan) {
-    return switch (plan) {
-      case LogicalPlan.Scan scan -> List.of(scan.source());
-      case LogicalPlan.Query query ->
-          query.inputs().stream().flatMap(input -> sources(input.plan()).stream()).toList();
-      case LogicalPlan.Filter filter -> sources(filter.input());
-      case LogicalPlan.Join join -> {
-        List<Source> both = new ArrayList<>(sources(join.left()));
-        both.addAll(sources(join.right()));
-        yield both;
-      }
-      case LogicalPlan.LatestPerEntity latest -> sources(latest.input());
-      case LogicalPlan.Aggregate aggregate -> sources(aggregate.input());
-      case LogicalPlan.Project project -> sources(project.input());
-    };
   }
 
   @Override
@@ -136,7 +120,9 @@ public final class DuckDbDialect extends SqlDialect {
     return switch (source.location()) {
       case Source.Files files -> files(source, files);
       case Source.Table table ->
-          throughServer(source) ? queried(source, table, schema) : scanned(table, masked);
+          throughServer(source)
+              ? queried(source, table, schema)
+              : attached && !masked ? attached(source, table) : scanned(table, masked);
     };
   }
 
@@ -181,6 +167,14 @@ public final class DuckDbDialect extends SqlDialect {
             text(table.table()));
   }
 
+  private String attached(Source source, Source.Table table) {
+    return identifier(attachedName(source))
+        + "."
+        + identifier(table.schema())
+        + "."
+        + identifier(table.table());
+  }
+
   /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
   private String queried(Source source, Source.Table table, SourceSchema schema) {
     List<String> columns = new ArrayList<>();
@@ -208,7 +202,11 @@ public final class DuckDbDialect extends SqlDialect {
         && source.columns().values().stream().anyMatch(Decimal.class::isInstance);
   }
 
-  private static String attachedName(Source source) {
+  /**
+   * Returns the name under which a session attaches the source's database (TYPE postgres): what
+   * {@code postgres_query} is asked of, where the server is to cast.
+   */
+  public String attachedName(Source source) {
     return "source_" + source.name();
   }
 

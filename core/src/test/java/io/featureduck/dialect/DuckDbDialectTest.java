@@ -178,9 +178,15 @@ final class DuckDbDialectTest {
     assertThat(DIALECT.render(plan, AS_OF))
         .contains(
             "FROM postgres_query('source_orders', 'SELECT \"customer_id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\", \"ordered_at\" FROM \"My Schema\".\"Or\"\"der''s\"')");
-    assertThat(DIALECT.attachments(plan))
-        .containsExactly(
-            "ATTACH IF NOT EXISTS 'host=db' AS \"source_orders\" (TYPE postgres, READ_ONLY)");
+  }
+
+  @Test
+  void render_overAttached_readsTheAttachedTableAndShowsTheScan() {
+    LogicalPlan plan = plan(Views.over("orders").aggregate(COUNT, "", "n")).plan();
+
+    assertThat(DuckDbDialect.overAttached().render(plan, AS_OF))
+        .contains("FROM \"source_orders\".\"public\".\"orders\"");
+    assertThat(DuckDbDialect.overAttached().show(plan, AS_OF)).isEqualTo(DIALECT.show(plan, AS_OF));
   }
 
   private static ViewPlan plan(Views view) {
