@@ -19,6 +19,7 @@ import io.vertx.core.json.JsonObject;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A process's serving side: its lookup servers and what they share, started and stopped as one. */
 public final class Serving {
@@ -33,6 +34,7 @@ public final class Serving {
   private final String pollerId;
   private final String serverId;
   private final int port;
+  private @Nullable Future<Void> stopping;
 
   private Serving(
       Vertx vertx, LookupServer.Parts parts, String pollerId, String serverId, int port) {
@@ -123,9 +125,17 @@ public final class Serving {
     return parts.readiness().isReady();
   }
 
-  /** Fails readiness, finishes what is being answered within the drain time, then closes. */
-  public Future<Void> stop() {
-    parts.readiness().stopping();
-    return vertx.undeploy(serverId).eventually(() -> vertx.undeploy(pollerId));
+  /**
+   * Fails readiness, finishes what is being answered within the drain time, then closes. A second
+   * call waits for the first.
+   */
+  public synchronized Future<Void> stop() {
+    Future<Void> known = stopping;
+    if (known == null) {
+      parts.readiness().stopping();
+      known = vertx.undeploy(serverId).eventually(() -> vertx.undeploy(pollerId));
+      stopping = known;
+    }
+    return known;
   }
 }

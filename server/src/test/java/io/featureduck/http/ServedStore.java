@@ -3,6 +3,7 @@ package io.featureduck.http;
 import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.OnlineStoreSettings;
@@ -96,6 +97,7 @@ public final class ServedStore implements AutoCloseable {
    * @param features {@code name TYPE column-type, …}
    * @param more further keys of the definition, such as {@code "ttl": "7d"}, or ""
    */
+  @CanIgnoreReturnValue
   public ServedStore view(
       String view, List<String[]> joinKeys, List<String[]> features, String more)
       throws SQLException {
@@ -159,10 +161,12 @@ public final class ServedStore implements AutoCloseable {
             .formatted(view, sql, keys));
   }
 
+  @CanIgnoreReturnValue
   public ServedStore start() throws TimeoutException {
     return start(server(1_000, 64 * 1_024), settings(database.url()));
   }
 
+  @CanIgnoreReturnValue
   public ServedStore start(ServerSettings server, OnlineStoreSettings online)
       throws TimeoutException {
     FeatureStore definitions =
@@ -201,6 +205,7 @@ public final class ServedStore implements AutoCloseable {
     return started;
   }
 
+  @CanIgnoreReturnValue
   public Answer get(String target) {
     return send(request(target).GET());
   }
