@@ -3,6 +3,7 @@ package io.featureduck.config;
 import static java.util.stream.Collectors.joining;
 
 import java.util.List;
+import java.util.Objects;
 
 /** A config that can't be used. The message has all its mistakes, one a line. */
 public final class InvalidConfigException extends RuntimeException {
@@ -14,6 +15,12 @@ public final class InvalidConfigException extends RuntimeException {
   InvalidConfigException(List<Mistake> mistakes) {
     super(mistakes.stream().map(Mistake::toString).collect(joining("\n")));
     this.mistakes = List.copyOf(mistakes);
+  }
+
+  @Override
+  public String getMessage() {
+    // Never null here, unlike in other exceptions.
+    return Objects.requireNonNull(super.getMessage());
   }
 
   /** Returns the mistakes, at least one, by file and in the order of the file. */

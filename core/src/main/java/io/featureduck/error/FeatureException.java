@@ -1,5 +1,6 @@
 package io.featureduck.error;
 
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,12 @@ public final class FeatureException extends RuntimeException {
     super(message, cause);
     this.code = code;
     this.pointer = pointer;
+  }
+
+  @Override
+  public String getMessage() {
+    // Never null here, unlike in other exceptions.
+    return Objects.requireNonNull(super.getMessage());
   }
 
   public ErrorCode code() {

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
@@ -61,8 +62,16 @@ public final class FreshnessMetrics {
           .orElse(0.0);
     }
 
+    /** Returns what the view's config allows, by level: {@code warn}, {@code error}, or neither. */
+    Map<String, Double> limitSeconds() {
+      return status
+          .flatMap(s -> s.view().freshness())
+          .map(limit -> Map.of("warn", seconds(limit.warn()), "error", seconds(limit.error())))
+          .orElse(Map.of());
+    }
+
     private static double seconds(Duration duration) {
-      return duration.toMillis() / 1_000.0;
+      return duration.toSeconds() + duration.toMillisPart() / 1_000.0;
     }
   }
 }

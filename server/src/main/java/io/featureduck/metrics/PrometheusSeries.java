@@ -62,11 +62,15 @@ public final class PrometheusSeries implements MultiCollector {
     List<GaugeDataPointSnapshot> ages = new ArrayList<>();
     List<GaugeDataPointSnapshot> successes = new ArrayList<>();
     List<GaugeDataPointSnapshot> rows = new ArrayList<>();
+    List<GaugeDataPointSnapshot> limits = new ArrayList<>();
     for (FreshnessMetrics.Standing standing : freshness.standings()) {
       Labels labels = standing.view().labels();
       ages.add(point(standing.freshnessSeconds(now), labels));
       successes.add(point(standing.lastSuccessSeconds(), labels));
       rows.add(point(standing.rows(), labels));
+      standing
+          .limitSeconds()
+          .forEach((level, limit) -> limits.add(point(limit, labels.add("level", level))));
     }
     series.add(
         gauge(
@@ -79,6 +83,11 @@ public final class PrometheusSeries implements MultiCollector {
             "When the view's last successful run ended; 0 before it",
             successes));
     series.add(gauge("featureduck_view_rows", "Rows of the view", rows));
+    series.add(
+        gauge(
+            "featureduck_view_freshness_limit_seconds",
+            "How old the view's newest event may be, where its config says so",
+            limits));
   }
 
   private void addRuns(List<MetricSnapshot> series) {
