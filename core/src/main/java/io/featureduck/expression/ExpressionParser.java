@@ -205,7 +205,7 @@ public final class ExpressionParser {
     int at = positionOf(node, from);
     return switch (node) {
       case Column column -> column(column, at);
-      case DateUnitExpression unit -> column(unit, at);
+      case DateUnitExpression unit -> unitColumn(unit, at);
       case NullValue unused -> new Expression.NullLiteral();
       case BooleanValue value -> new Expression.BooleanLiteral(value.getValue());
       case LongValue value -> new Expression.IntegerLiteral(new BigInteger(value.getStringValue()));
@@ -263,6 +263,18 @@ public final class ExpressionParser {
       return new Expression.Column(Optional.of(name(words.get(0))), name(words.get(2)));
     }
     throw error(at, "'%s' is no column: write column or source.column".formatted(column));
+  }
+
+  /** A column with the name of a unit, such as {@code day}, which may not know where it stands. */
+  private Expression unitColumn(DateUnitExpression unit, int at) {
+    String name = unit.toString();
+    int start = at - 1;
+    while (!text.regionMatches(true, start, name, 0, name.length())) {
+      if (++start == text.length()) {
+        throw error(at, "'%s' is no column: write it in double quotes".formatted(name));
+      }
+    }
+    return new Expression.Column(Optional.empty(), text.substring(start, start + name.length()));
   }
 
   private static String name(String identifier) {
@@ -326,6 +338,9 @@ public final class ExpressionParser {
   }
 
   private Expression interval(IntervalExpression interval, int at) {
+    if (!interval.isUsingIntervalKeyword()) {
+      throw intervalError(interval, at);
+    }
     String words = interval.toString().substring("INTERVAL".length()).replace("'", " ").strip();
     int gap = words.indexOf(' ');
     if (interval.getExpression() != null || gap < 0) {

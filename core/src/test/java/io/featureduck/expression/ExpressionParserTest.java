@@ -41,6 +41,7 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -68,6 +69,10 @@ final class ExpressionParserTest {
   void parse_columnsNamedLikeWords_areColumns(String name) {
     assertThat(parse(name)).isEqualTo(column(name));
     assertThat(parse(name + " = 1")).isEqualTo(equal(column(name), integer(1)));
+    assertThat(parse(name + "::INT32")).isEqualTo(new Cast(column(name), Primitive.INT32));
+    assertThat(parse("1 - -" + name))
+        .isEqualTo(
+            new Arithmetic(ArithmeticOperator.SUBTRACT, integer(1), new Negate(column(name))));
   }
 
   @Test
@@ -298,6 +303,103 @@ final class ExpressionParserTest {
   @Test
   void parse_blank_isRefused() {
     assertThatThrownBy(() -> parse("  ")).hasMessageContaining("empty");
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4})
+  void parse_wordsInAnyOrder_areReadOrRefusedWithAPosition(long seed) {
+    List<String> words =
+        List.of(
+            "a",
+            "day",
+            "s.b",
+            "\"x y\"",
+            "1",
+            "-2.5",
+            "1e3",
+            "'t'",
+            "NULL",
+            "TRUE",
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "=",
+            "<",
+            "<>",
+            "AND",
+            "OR",
+            "NOT",
+            "IS",
+            "NULL",
+            "IN",
+            "(",
+            ")",
+            "(",
+            ")",
+            ",",
+            "BETWEEN",
+            "LIKE",
+            "CASE",
+            "WHEN",
+            "THEN",
+            "ELSE",
+            "END",
+            "CAST",
+            "AS",
+            "INT64",
+            "::",
+            "ABS",
+            "ROUND",
+            "COALESCE",
+            "TRIM",
+            "now",
+            "EXTRACT",
+            "FROM",
+            "INTERVAL",
+            "'7'",
+            "DATE",
+            "'2024-01-01'",
+            "DATE_TRUNC",
+            "SELECT",
+            "DISTINCT",
+            "OVER",
+            "[",
+            "]",
+            ".",
+            ":",
+            "?",
+            "||",
+            "@",
+            "#",
+            "$",
+            ";",
+            "\\",
+            "{",
+            "year",
+            "ORDER",
+            "BY",
+            "AT",
+            "TIME",
+            "ZONE",
+            "ANY",
+            "é");
+    Random random = new Random(seed);
+    for (int i = 0; i < 1_000; i++) {
+      StringBuilder text = new StringBuilder();
+      for (int j = random.nextInt(8); j >= 0; j--) {
+        text.append(words.get(random.nextInt(words.size())))
+            .append(random.nextInt(4) == 0 ? "" : " ");
+      }
+      try {
+        assertThat(parse(text.toString())).isNotNull();
+      } catch (ExpressionSyntaxException refused) {
+        assertThat(refused.column()).as(text.toString()).isBetween(1, text.length() + 1);
+      } catch (RuntimeException | Error bug) {
+        throw new AssertionError("seed %d: %s".formatted(seed, text), bug);
+      }
+    }
   }
 
   @Test

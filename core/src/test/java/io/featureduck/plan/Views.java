@@ -1,5 +1,6 @@
 package io.featureduck.plan;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.featureduck.definition.Aggregation;
 import io.featureduck.definition.DurationText;
 import io.featureduck.definition.Entity;
@@ -39,6 +40,7 @@ public final class Views {
     return new Views(source);
   }
 
+  @CanIgnoreReturnValue
   public Views key(String name, FeatureType type) {
     keys.add(new JoinKey(name, type));
     return this;
