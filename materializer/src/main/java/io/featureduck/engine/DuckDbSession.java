@@ -1,5 +1,6 @@
 package io.featureduck.engine;
 
+import io.featureduck.dialect.SqlDialect;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.store.Cancellation;
@@ -84,6 +85,12 @@ public final class DuckDbSession implements AutoCloseable {
     try {
       extensions.load(connection, extension);
       boolean ignored = loaded.add(extension);
+      if (extension.equals("postgres_scanner")) {
+        // A server would compare text by its own collation.
+        try (Statement statement = connection.createStatement()) {
+          ignored = statement.execute("SET pg_experimental_filter_pushdown = false");
+        }
+      }
     } catch (SQLException e) {
       throw failure("loading " + extension, e);
     }
@@ -144,6 +151,12 @@ public final class DuckDbSession implements AutoCloseable {
   FeatureException failure(String doing, SQLException e) {
     cancellation.check();
     String message = mask(String.valueOf(e.getMessage())).strip();
+    int checked = message.indexOf(SqlDialect.OUT_OF_RANGE);
+    if (checked >= 0) {
+      // What a plan's own check says needs none of DuckDB's words.
+      String what = message.substring(checked + SqlDialect.OUT_OF_RANGE.length());
+      return new FeatureException(ErrorCode.VALUE_OUT_OF_RANGE, shorten(what));
+    }
     SQLException masked = new SQLException(message, e.getSQLState());
     masked.setStackTrace(e.getStackTrace());
     return new FeatureException(code(message), shorten(message), masked);

@@ -4,6 +4,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Nearest;
 import io.featureduck.definition.Source;
 import io.featureduck.definition.Source.Database;
+import io.featureduck.dialect.DuckDbDialect;
 import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
@@ -16,8 +17,10 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -30,6 +33,30 @@ import java.util.Set;
  */
 public final class SourceReader {
   private static final int CONNECT_SECONDS_MAX = 10;
+  private static final DuckDbDialect DIALECT = new DuckDbDialect();
+  private static final Set<String> KNOWN_TYPES =
+      Set.of(
+          "boolean",
+          "smallint",
+          "integer",
+          "bigint",
+          "oid",
+          "real",
+          "double precision",
+          "text",
+          "character varying",
+          "character",
+          "\"char\"",
+          "name",
+          "uuid",
+          "time without time zone",
+          "time with time zone",
+          "bytea",
+          "date",
+          "timestamp without time zone",
+          "timestamp with time zone",
+          "json",
+          "jsonb");
 
   private final DuckDbSession session;
   private final InstantSource clock;
@@ -55,22 +82,17 @@ public final class SourceReader {
     }
   }
 
-  /** Returns the columns of {@code source}, with the types that its definition overrides. */
+  /**
+   * Returns the columns of {@code source} as it has them; the types that its definition declares
+   * are put in by the planner.
+   */
   public SourceSchema schema(Source source) {
     prepare(source);
-    List<Column> columns =
+    return new SourceSchema(
         switch (source.location()) {
-          case Source.Files files -> fileColumns(source, files);
+          case Source.Files files -> fileColumns(source);
           case Source.Table table -> tableColumns(source, table);
-        };
-    List<Column> typed = new ArrayList<>();
-    for (Column column : columns) {
-      Optional<FeatureType> override = Optional.ofNullable(source.columns().get(column.name()));
-      typed.add(
-          new Column(
-              column.name(), override.or(column::type), column.engineType(), column.zoned()));
-    }
-    return new SourceSchema(typed);
+        });
   }
 
   /** Returns the source's own clock, in whole microseconds; for files the run's. */
@@ -102,6 +124,15 @@ public final class SourceReader {
     /** Returns the rows that a run takes. */
     public long taken() {
       return rows - nullKey - nullEventTime - afterAsOf;
+    }
+  }
+
+  /** Has the rest of the session's transaction see the source as it is at this moment. */
+  public void touch(Source source) {
+    if (source.location() instanceof Source.Table) {
+      prepare(source);
+      List<Long> ignored =
+          ask(source, serverQuery(source, "SELECT 1::int8 AS one"), row -> row.getLong(1));
     }
   }
 
@@ -162,7 +193,7 @@ public final class SourceReader {
           "ATTACH %s AS %s (TYPE postgres, READ_ONLY)"
               .formatted(
                   DuckDb.literal(bounded(table.connection().reveal())),
-                  DuckDb.identifier(source.name())));
+                  DuckDb.identifier(DIALECT.attachedName(source))));
     } catch (FeatureException e) {
       throw named(source, e);
     }
@@ -183,24 +214,37 @@ public final class SourceReader {
     return connection + " connect_timeout=" + CONNECT_SECONDS_MAX;
   }
 
-  private List<Column> fileColumns(Source source, Source.Files files) {
-    String reader =
-        switch (files.format()) {
-          case PARQUET -> "read_parquet";
-          case CSV -> "read_csv";
-          case JSON -> "read_json";
-        };
+  private List<Column> fileColumns(Source source) {
     return ask(
         source,
-        "DESCRIBE SELECT * FROM %s(%s)".formatted(reader, DuckDb.literal(files.path())),
+        DIALECT.describe(source),
+        row -> DIALECT.column(row.getString("column_name"), row.getString("column_type")));
+  }
+
+  /** Returns the columns as DuckDB sees them, but those that it would see as what they are not. */
+  private List<Column> tableColumns(Source source, Source.Table table) {
+    Map<String, Column> known = serverColumns(source, table);
+    String describe =
+        "DESCRIBE SELECT * FROM %s.%s.%s"
+            .formatted(
+                DuckDb.identifier(DIALECT.attachedName(source)),
+                DuckDb.identifier(table.schema()),
+                DuckDb.identifier(table.table()));
+    return ask(
+        source,
+        describe,
         row -> {
-          String type = row.getString(2);
-          return new Column(
-              row.getString(1), DuckDbTypes.of(type), type, DuckDbTypes.isZoned(type));
+          String name = row.getString("column_name");
+          Column column = known.get(name);
+          return column == null ? DIALECT.column(name, row.getString("column_type")) : column;
         });
   }
 
-  private List<Column> tableColumns(Source source, Source.Table table) {
+  /**
+   * Returns those columns that DuckDB sees as something else, by name: NUMERIC without precision
+   * becomes a DOUBLE; JSON, domains and what it doesn't know become text.
+   */
+  private Map<String, Column> serverColumns(Source source, Source.Table table) {
     String columns =
         """
         SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
@@ -213,26 +257,31 @@ public final class SourceReader {
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
           AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        ORDER BY a.attnum
         """
             .formatted(DuckDb.literal(table.schema()), DuckDb.literal(table.table()));
-    List<Column> found =
+    Map<String, Column> known = new HashMap<>();
+    List<String> found =
         ask(
             source,
             serverQuery(source, columns),
             row -> {
-              boolean nested = row.getLong(4) > 1;
-              String base = row.getString(3);
-              return new Column(
-                  row.getString(1),
-                  nested ? Optional.empty() : PostgresTypes.of(base),
-                  row.getString(2),
-                  PostgresTypes.isZoned(base));
+              String name = row.getString("name");
+              String base = row.getString("base");
+              if (row.getLong("dimensions") > 1 || !isKnown(base)) {
+                Column ignored =
+                    known.put(
+                        name, new Column(name, Optional.empty(), row.getString("type"), false));
+              } else if (base.startsWith("json")) {
+                Column ignored =
+                    known.put(
+                        name, new Column(name, Optional.of(Primitive.JSON), "VARCHAR", false));
+              }
+              return name;
             });
     if (found.isEmpty()) {
       throw missing(source, table);
     }
-    return found;
+    return known;
   }
 
   private FeatureException missing(Source source, Source.Table table) {
@@ -260,7 +309,7 @@ public final class SourceReader {
   /** Returns a query that {@code source}'s own server plans and answers. */
   private static String serverQuery(Source source, String sql) {
     return "SELECT * FROM postgres_query(%s, %s)"
-        .formatted(DuckDb.literal(source.name()), DuckDb.literal(sql));
+        .formatted(DuckDb.literal(DIALECT.attachedName(source)), DuckDb.literal(sql));
   }
 
   private <T> List<T> ask(Source source, String sql, DuckDbSession.RowReader<T> reader) {
@@ -277,86 +326,16 @@ public final class SourceReader {
         code, "source %s: %s".formatted(source.name(), e.getMessage()), e.getCause());
   }
 
-  /** Postgres' types, as {@code format_type} writes them. */
-  private static final class PostgresTypes {
-    private static Optional<FeatureType> of(String type) {
-      if (type.endsWith("[]")) {
-        String element = type.substring(0, type.length() - 2);
-        return element.endsWith("]") ? Optional.empty() : of(element).map(FeatureType.Array::new);
-      }
-      if (type.startsWith("numeric(")) {
-        // A negative scale, or one above the precision, is none of ours.
-        return FeatureType.parse("DECIMAL" + type.substring("numeric".length()));
-      }
-      String name = type.replaceFirst("\\(\\d+\\)", "");
-      return switch (name) {
-        case "boolean" -> Optional.of(Primitive.BOOL);
-        case "smallint", "integer" -> Optional.of(Primitive.INT32);
-        case "bigint", "oid" -> Optional.of(Primitive.INT64);
-        case "real" -> Optional.of(Primitive.FLOAT32);
-        case "double precision" -> Optional.of(Primitive.FLOAT64);
-        case "text",
-            "character varying",
-            "character",
-            "\"char\"",
-            "name",
-            "uuid",
-            "time without time zone",
-            "time with time zone" ->
-            Optional.of(Primitive.STRING);
-        case "bytea" -> Optional.of(Primitive.BYTES);
-        case "date" -> Optional.of(Primitive.DATE);
-        case "timestamp without time zone", "timestamp with time zone" ->
-            Optional.of(Primitive.TIMESTAMP);
-        case "json", "jsonb" -> Optional.of(Primitive.JSON);
-        default -> Optional.empty();
-      };
+  /** Tells whether DuckDB reads a type of Postgres', as format_type writes it, as what it is. */
+  private static boolean isKnown(String type) {
+    if (type.endsWith("[]")) {
+      String element = type.substring(0, type.length() - 2);
+      return !element.endsWith("]") && isKnown(element);
     }
-
-    private static boolean isZoned(String type) {
-      return type.endsWith("with time zone");
+    if (type.startsWith("numeric(")) {
+      // A negative scale, or one above the precision, is none of ours.
+      return FeatureType.parse("DECIMAL" + type.substring("numeric".length())).isPresent();
     }
-  }
-
-  /** DuckDB's types, as DESCRIBE writes them. */
-  private static final class DuckDbTypes {
-    private static Optional<FeatureType> of(String type) {
-      if (type.endsWith("]")) {
-        // Lists of lists are none of ours.
-        String element = type.substring(0, type.lastIndexOf('['));
-        return element.endsWith("]") ? Optional.empty() : of(element).map(FeatureType.Array::new);
-      }
-      if (type.startsWith("DECIMAL(")) {
-        return FeatureType.parse(type);
-      }
-      if (type.startsWith("ENUM(")) {
-        return Optional.of(Primitive.STRING);
-      }
-      return switch (type) {
-        case "BOOLEAN" -> Optional.of(Primitive.BOOL);
-        case "TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT" ->
-            Optional.of(Primitive.INT32);
-        case "BIGINT", "UINTEGER" -> Optional.of(Primitive.INT64);
-        case "UBIGINT" -> Optional.of(new FeatureType.Decimal(20, 0));
-        case "FLOAT" -> Optional.of(Primitive.FLOAT32);
-        case "DOUBLE" -> Optional.of(Primitive.FLOAT64);
-        case "VARCHAR", "UUID", "TIME", "TIME_NS", "TIME WITH TIME ZONE" ->
-            Optional.of(Primitive.STRING);
-        case "BLOB" -> Optional.of(Primitive.BYTES);
-        case "DATE" -> Optional.of(Primitive.DATE);
-        case "TIMESTAMP",
-            "TIMESTAMP_S",
-            "TIMESTAMP_MS",
-            "TIMESTAMP_NS",
-            "TIMESTAMP WITH TIME ZONE" ->
-            Optional.of(Primitive.TIMESTAMP);
-        case "JSON" -> Optional.of(Primitive.JSON);
-        default -> Optional.empty();
-      };
-    }
-
-    private static boolean isZoned(String type) {
-      return type.equals("TIMESTAMP WITH TIME ZONE");
-    }
+    return KNOWN_TYPES.contains(type.replaceFirst("\\(\\d+\\)", ""));
   }
 }

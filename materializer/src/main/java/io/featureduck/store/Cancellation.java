@@ -15,6 +15,8 @@ import org.slf4j.LoggerFactory;
 public final class Cancellation {
   private static final Logger LOG = LoggerFactory.getLogger(Cancellation.class);
 
+  private static final long AGAIN_MILLIS = 100;
+
   private final List<Interrupt> interrupts = new ArrayList<>();
   private Optional<FeatureException> reason = Optional.empty();
 
@@ -31,17 +33,36 @@ public final class Cancellation {
 
   /** Stops the run; what it waits for is interrupted at once. */
   public void cancel(ErrorCode code, String why) {
-    List<Interrupt> waiting;
     synchronized (this) {
       if (reason.isPresent()) {
         return;
       }
       reason = Optional.of(new FeatureException(code, why));
-      waiting = List.copyOf(interrupts);
       notifyAll();
+      if (interrupts.isEmpty()) {
+        return;
+      }
     }
-    for (Interrupt interrupt : waiting) {
-      interrupt(interrupt);
+    Thread ignored =
+        Thread.ofVirtual().name("featureduck-cancellation").start(this::interruptUntilTheyEnd);
+  }
+
+  /** An interrupt that comes just before its statement starts has no effect: so more than one. */
+  private void interruptUntilTheyEnd() {
+    while (true) {
+      List<Interrupt> waiting;
+      synchronized (this) {
+        waiting = List.copyOf(interrupts);
+      }
+      if (waiting.isEmpty()) {
+        return;
+      }
+      waiting.forEach(Cancellation::interrupt);
+      try {
+        Thread.sleep(AGAIN_MILLIS);
+      } catch (InterruptedException e) {
+        return;
+      }
     }
   }
 
@@ -54,16 +75,14 @@ public final class Cancellation {
     }
   }
 
-  /** Has {@code interrupt} called when the run is cancelled; at once, if it is already. */
-  public Registration onCancel(Interrupt interrupt) {
-    boolean late;
-    synchronized (this) {
-      late = reason.isPresent();
-      interrupts.add(interrupt);
-    }
-    if (late) {
-      interrupt(interrupt);
-    }
+  /**
+   * Has {@code interrupt} called when the run is cancelled, until the registration is closed.
+   *
+   * @throws FeatureException the reason, if it is cancelled already
+   */
+  public synchronized Registration onCancel(Interrupt interrupt) {
+    check();
+    interrupts.add(interrupt);
     return () -> {
       synchronized (this) {
         interrupts.remove(interrupt);

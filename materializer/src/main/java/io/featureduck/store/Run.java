@@ -9,7 +9,7 @@ import java.util.Optional;
  *
  * @param scheduledAt the tick of the schedule that started it; empty where someone asked for it
  * @param finishedAt empty while it runs
- * @param rowsRead rows that came out of the computation; empty until that is known
+ * @param rowsRead rows of the source; empty until that is known
  * @param rowsWritten rows of the online table that are new, changed or gone
  * @param lowerBound the cursor after which rows were read; empty for a full run
  * @param upperBound the run's {@code as_of}

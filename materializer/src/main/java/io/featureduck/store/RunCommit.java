@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param definition the view as it is live once this commits
  * @param features the columns of the rows
  * @param basis the run whose watermark this run started from; empty where there was none
+ * @param rowsRead rows of the source that were read
  * @param asOf the instant that the rows were computed for: the new watermark
  * @param spillDirectory where rows may lie for a while; exists
  */
@@ -22,6 +23,7 @@ public record RunCommit(
     FeatureView definition,
     List<Feature> features,
     Optional<Long> basis,
+    long rowsRead,
     Instant asOf,
     Path spillDirectory) {
   public RunCommit {
@@ -31,10 +33,10 @@ public record RunCommit(
   /**
    * What was written.
    *
-   * @param rowsRead rows that were computed
+   * @param rows of the view, all of them
    * @param rowsWritten rows of the online table that are new, changed or gone
    * @param changedKeys the entity keys of those; empty stands for all, or for too many to name
    */
   public record Written(
-      long rowsRead, long rowsWritten, long generation, Optional<List<String>> changedKeys) {}
+      long rows, long rowsWritten, long generation, Optional<List<String>> changedKeys) {}
 }

@@ -495,7 +495,7 @@ final class RunTransaction implements AutoCloseable {
         WHERE run_id = ? AND status = 'running'
         """;
     try (PreparedStatement statement = connection.prepareStatement(update)) {
-      statement.setLong(1, outcome.read());
+      statement.setLong(1, commit.rowsRead());
       statement.setLong(2, outcome.written());
       statement.setTimestamp(3, Timestamp.from(commit.asOf()));
       statement.setLong(4, commit.runId());

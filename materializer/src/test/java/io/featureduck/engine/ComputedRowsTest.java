@@ -62,7 +62,14 @@ final class ComputedRowsTest {
               .orElseThrow();
       return lock.write(
           new RunCommit(
-              run, live, view, features, lock.basis(1, "orders"), Instant.EPOCH, session.folder()),
+              run,
+              live,
+              view,
+              features,
+              lock.basis(1, "orders"),
+              1,
+              Instant.EPOCH,
+              session.folder()),
           new ComputedRows(session, "v", sql, features, new AtomicLong()),
           new Cancellation());
     }
@@ -124,7 +131,7 @@ final class ComputedRowsTest {
 
     RunCommit.Written written = write(sql, features);
 
-    assertThat(written.rowsRead()).isEqualTo(split(expected).size() + 1);
+    assertThat(written.rows()).isEqualTo(split(expected).size() + 1);
     List<String> wanted = new ArrayList<>(split(expected));
     wanted.add("null");
     assertThat(query("SELECT f::text FROM online_v ORDER BY entity_key::int")).isEqualTo(wanted);
@@ -155,7 +162,7 @@ final class ComputedRowsTest {
     RunCommit.Written written =
         write("SELECT 'a' AS entity_key, NULL::TIMESTAMPTZ AS event_timestamp", List.of());
 
-    assertThat(written.rowsRead()).isEqualTo(1);
+    assertThat(written.rows()).isEqualTo(1);
     assertThat(query("SELECT event_timestamp FROM online_v")).containsExactly("null");
   }
 

@@ -82,7 +82,7 @@ final class ViewLockTest {
     LiveView live = store.register(VIEW, SCORE, "test");
     long run =
         lock.start(new RunStart(1, Run.Kind.FULL, "test", Optional.empty(), "here")).orElseThrow();
-    return new RunCommit(run, live, VIEW, SCORE, lock.basis(1, "orders"), AS_OF, spill);
+    return new RunCommit(run, live, VIEW, SCORE, lock.basis(1, "orders"), 11, AS_OF, spill);
   }
 
   private List<String> query(String sql) throws SQLException {
@@ -117,7 +117,7 @@ final class ViewLockTest {
     assertThat(status.lastSuccess()).isPresent();
     Run run = store.runs(Optional.of("v"), 1).getFirst();
     assertThat(run.status()).isEqualTo(Run.Status.SUCCEEDED);
-    assertThat(run.rowsRead()).contains(3L);
+    assertThat(run.rowsRead()).contains(11L);
     assertThat(run.upperBound()).contains(AS_OF);
     assertThat(status.lastRun()).contains(run);
     assertThat(tables()).containsExactly("online_v");
@@ -224,7 +224,7 @@ final class ViewLockTest {
 
     RunCommit.Written second = run(after);
 
-    assertThat(first.rowsRead()).isEqualTo(before.size());
+    assertThat(first.rows()).isEqualTo(before.size());
     assertThat(second.rowsWritten()).isEqualTo(different);
   }
 
@@ -259,6 +259,7 @@ final class ViewLockTest {
         commit.definition(),
         commit.features(),
         commit.basis(),
+        commit.rowsRead(),
         commit.asOf(),
         commit.spillDirectory());
   }
@@ -272,7 +273,7 @@ final class ViewLockTest {
 
       assertThatThrownBy(() -> lock.write(two, rows(scores(2), EVENT), new Cancellation()))
           .isInstanceOf(FeatureException.class);
-      assertThat(written.rowsRead()).isEqualTo(1);
+      assertThat(written.rows()).isEqualTo(1);
     }
     assertThat(query("SELECT count(*) FROM online_v")).containsExactly("1");
   }
@@ -300,7 +301,7 @@ final class ViewLockTest {
 
     RunCommit.Written next = run(scores(1));
 
-    assertThat(next.rowsRead()).isEqualTo(1);
+    assertThat(next.rows()).isEqualTo(1);
     Run orphan = store.run(left).orElseThrow();
     assertThat(orphan.status()).isEqualTo(Run.Status.FAILED);
     assertThat(orphan.error()).contains("the process that ran it is gone");
@@ -360,7 +361,7 @@ final class ViewLockTest {
     assertThatThrownBy(() -> run(killing)).isInstanceOf(ConnectionLostException.class);
 
     assertThat(tables()).isEmpty();
-    assertThat(run(scores(2)).rowsRead()).isEqualTo(2);
+    assertThat(run(scores(2)).rows()).isEqualTo(2);
   }
 
   @Test
@@ -456,6 +457,6 @@ final class ViewLockTest {
             .hasMessage("cancelled by the test");
       }
     }
-    assertThat(first.rowsRead()).isEqualTo(1);
+    assertThat(first.rows()).isEqualTo(1);
   }
 }

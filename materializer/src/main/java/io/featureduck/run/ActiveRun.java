@@ -1,0 +1,314 @@
+package io.featureduck.run;
+
+import io.featureduck.definition.FeatureView;
+import io.featureduck.engine.ComputedRows;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.event.ChangeEvent;
+import io.featureduck.event.RunEvent;
+import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.store.Cancellation;
+import io.featureduck.store.LiveView;
+import io.featureduck.store.Run;
+import io.featureduck.store.RunCommit;
+import io.featureduck.store.ViewLock;
+import io.featureduck.store.ViewLock.ConnectionLostException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A run that is noted in the store and holds the view's lock. Finished once, by one thread. */
+final class ActiveRun {
+  private static final Logger LOG = LoggerFactory.getLogger(ActiveRun.class);
+
+  private static final int ATTEMPTS_MAX = 3;
+  private static final long RETRY_PAUSE_MILLIS = 500;
+  private static final long LOCK_TRIES_MAX = 20;
+  private static final long PROGRESS_SECONDS = 1;
+
+  private final Materializer materializer;
+  private final FeatureView view;
+  private final int version;
+  private final long runId;
+  private final RunRequest request;
+  private final Cancellation cancellation = new Cancellation();
+  private final AtomicLong progress = new AtomicLong();
+  private final long startNanos = System.nanoTime();
+  private ViewLock lock;
+  private Optional<Instant> asOf = Optional.empty();
+  private volatile long rowsRead;
+
+  ActiveRun(
+      Materializer materializer,
+      FeatureView view,
+      int version,
+      long runId,
+      RunRequest request,
+      ViewLock lock) {
+    this.materializer = materializer;
+    this.view = view;
+    this.version = version;
+    this.runId = runId;
+    this.request = request;
+    this.lock = lock;
+  }
+
+  long runId() {
+    return runId;
+  }
+
+  void cancel(String why) {
+    cancellation.cancel(ErrorCode.CANCELLED, why);
+  }
+
+  /** Computes and writes; returns the run as it ended. */
+  Run finish() {
+    materializer.tell(event(RunEvent.Type.STARTED));
+    LOG.info("run {} of view {} started", runId, view.name());
+    try {
+      waitForPermit();
+      try {
+        Done done = withTimeout();
+        succeeded(done);
+      } finally {
+        materializer.permits().release();
+      }
+    } catch (FeatureException e) {
+      failed(e);
+    } catch (RuntimeException e) {
+      LOG.error("run {} of view {} met a bug", runId, view.name(), e);
+      failed(new FeatureException(ErrorCode.INTERNAL, "internal error: see the log", e));
+    } finally {
+      lock.close();
+      materializer.ended(this);
+    }
+    return materializer
+        .store()
+        .run(runId)
+        .orElseThrow(() -> new IllegalStateException("run %d is not noted".formatted(runId)));
+  }
+
+  private record Done(RunCommit.Written written, Rejected rejected) {}
+
+  private void waitForPermit() {
+    try {
+      while (!materializer.permits().tryAcquire(100, TimeUnit.MILLISECONDS)) {
+        cancellation.check();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new FeatureException(ErrorCode.CANCELLED, "interrupted", e);
+    }
+  }
+
+  private Done withTimeout() {
+    Duration timeout = materializer.definitions().materializer().runTimeout();
+    ScheduledFuture<?> limit =
+        materializer
+            .timer()
+            .schedule(
+                () ->
+                    cancellation.cancel(
+                        ErrorCode.DEADLINE_EXCEEDED, "not done within %s".formatted(timeout)),
+                timeout.toMillis(),
+                TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> ticks =
+        materializer
+            .timer()
+            .scheduleAtFixedRate(
+                () -> materializer.tell(event(RunEvent.Type.PROGRESSED)),
+                PROGRESS_SECONDS,
+                PROGRESS_SECONDS,
+                TimeUnit.SECONDS);
+    try {
+      return compute();
+    } finally {
+      boolean ignored = limit.cancel(false);
+      ignored = ticks.cancel(false);
+    }
+  }
+
+  private Done compute() {
+    try (DuckDbSession session = materializer.duckDb().open(cancellation)) {
+      Computation computation =
+          Computation.of(
+              materializer.definitions(), view, session, materializer.clock(), request.asOf());
+      asOf = Optional.of(computation.asOf());
+      LiveView live =
+          materializer.store().register(view, computation.features(), materializer.hostName());
+      Rejected rejected = computation.rejected();
+      rowsRead = rejected.rows();
+      RunCommit commit =
+          new RunCommit(
+              runId,
+              live,
+              view,
+              computation.features(),
+              lock.basis(live.version(), view.source()),
+              rejected.rows(),
+              computation.asOf(),
+              session.folder());
+      ComputedRows rows =
+          new ComputedRows(
+              session, view.name(), computation.sql(), computation.features(), progress);
+      return new Done(write(commit, rows), rejected);
+    }
+  }
+
+  /**
+   * Writes the rows. Where the store's connection breaks the transaction is undone, so the rows are
+   * computed and written again, from the same snapshot; the fence sees to it that no other run came
+   * between.
+   */
+  private RunCommit.Written write(RunCommit commit, ComputedRows rows) {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return lock.write(commit, rows, cancellation);
+      } catch (ConnectionLostException e) {
+        if (attempt == ATTEMPTS_MAX) {
+          throw e.failure();
+        }
+        LOG.warn(
+            "run {} of view {} lost its connection to the store: attempt {}",
+            runId,
+            view.name(),
+            attempt,
+            e.failure());
+        lock.close();
+        lock = lockAgain(e);
+        // The commit itself may have been the last thing that came through.
+        Run noted = materializer.store().run(runId).orElseThrow(e::failure);
+        if (noted.status() == Run.Status.SUCCEEDED) {
+          long generation =
+              materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
+          return new RunCommit.Written(
+              progress.get(), noted.rowsWritten().orElse(0L), generation, Optional.empty());
+        }
+      }
+    }
+  }
+
+  /** Takes the lock on a new connection; the old one's server process may live a little longer. */
+  private ViewLock lockAgain(ConnectionLostException lost) {
+    FeatureException last = lost.failure();
+    for (int i = 0; i < LOCK_TRIES_MAX; i++) {
+      cancellation.pause(RETRY_PAUSE_MILLIS);
+      try {
+        Optional<ViewLock> taken = materializer.store().tryLock(view.name());
+        if (taken.isPresent()) {
+          return taken.get();
+        }
+      } catch (FeatureException e) {
+        last = e;
+      }
+    }
+    throw last;
+  }
+
+  private void succeeded(Done done) {
+    LOG.info(
+        "run {} of view {}: {} rows read, {} of {} written, {} s, rejected {}",
+        runId,
+        view.name(),
+        done.rejected().rows(),
+        done.written().rowsWritten(),
+        done.written().rows(),
+        elapsed().toMillis() / 1_000.0,
+        reasons(done.rejected()));
+    materializer.tell(
+        new ChangeEvent(
+            view.name(),
+            version,
+            runId,
+            done.written().generation(),
+            done.written().changedKeys(),
+            materializer.clock().instant()));
+    materializer.tell(
+        new RunEvent(
+            RunEvent.Type.SUCCEEDED,
+            runId,
+            view.name(),
+            version,
+            rowsRead,
+            done.written().rowsWritten(),
+            elapsed(),
+            Optional.empty(),
+            reasons(done.rejected()),
+            materializer.clock().instant()));
+  }
+
+  private static Map<String, Long> reasons(Rejected rejected) {
+    Map<String, Long> reasons = new TreeMap<>();
+    add(reasons, "null_join_key", rejected.nullKey());
+    add(reasons, "null_event_time", rejected.nullEventTime());
+    add(reasons, "after_as_of", rejected.afterAsOf());
+    return reasons;
+  }
+
+  private static void add(Map<String, Long> reasons, String reason, long count) {
+    if (count > 0) {
+      reasons.put(reason, count);
+    }
+  }
+
+  private void failed(FeatureException failure) {
+    boolean cancelled = failure.code() == ErrorCode.CANCELLED;
+    if (cancelled) {
+      LOG.info("run {} of view {}: {}", runId, view.name(), failure.getMessage());
+    } else {
+      LOG.error(
+          "run {} of view {} failed ({}): {}",
+          runId,
+          view.name(),
+          failure.code().id(),
+          failure.getMessage(),
+          failure);
+    }
+    try {
+      materializer
+          .store()
+          .fail(runId, cancelled ? Run.Status.CANCELLED : Run.Status.FAILED, failure, asOf);
+    } catch (FeatureException e) {
+      // The next run of the view closes this one as an orphan.
+      LOG.warn("the failure of run {} could not be noted", runId, e);
+    }
+    materializer.tell(
+        new RunEvent(
+            cancelled ? RunEvent.Type.CANCELLED : RunEvent.Type.FAILED,
+            runId,
+            view.name(),
+            version,
+            rowsRead,
+            0,
+            elapsed(),
+            Optional.ofNullable(failure.getMessage()),
+            Map.of(),
+            materializer.clock().instant()));
+  }
+
+  private RunEvent event(RunEvent.Type type) {
+    return new RunEvent(
+        type,
+        runId,
+        view.name(),
+        version,
+        rowsRead,
+        progress.get(),
+        elapsed(),
+        Optional.empty(),
+        Map.of(),
+        materializer.clock().instant());
+  }
+
+  private Duration elapsed() {
+    return Duration.ofNanos(System.nanoTime() - startNanos);
+  }
+}

@@ -1,0 +1,191 @@
+package io.featureduck.run;
+
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
+import io.featureduck.definition.Join;
+import io.featureduck.definition.Source;
+import io.featureduck.dialect.DuckDbDialect;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.plan.Feature;
+import io.featureduck.plan.LogicalPlan;
+import io.featureduck.plan.PlanMistake;
+import io.featureduck.plan.Planner;
+import io.featureduck.plan.SourceSchema;
+import io.featureduck.plan.ViewPlan;
+import io.featureduck.source.SourceReader;
+import io.featureduck.source.SourceReader.Rejected;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A view's plan over its sources as they are in one DuckDB session, and the instant that it is
+ * computed for. All of it happens in one transaction of the session, so what is read of a database
+ * is one snapshot of it.
+ */
+final class Computation {
+  /** What runs: tables over the attached connections, whose snapshot {@code as_of} is read in. */
+  private static final DuckDbDialect RUN = DuckDbDialect.overAttached();
+
+  /** What people see: each table scanned by itself. */
+  private static final DuckDbDialect SHOWN = new DuckDbDialect();
+
+  private final FeatureView view;
+  private final DuckDbSession session;
+  private final SourceReader reader;
+  private final Source own;
+  private final SourceSchema ownSchema;
+  private final ViewPlan plan;
+  private final Instant asOf;
+
+  private Computation(
+      FeatureView view,
+      DuckDbSession session,
+      SourceReader reader,
+      Source own,
+      SourceSchema ownSchema,
+      ViewPlan plan,
+      Instant asOf) {
+    this.view = view;
+    this.session = session;
+    this.reader = reader;
+    this.own = own;
+    this.ownSchema = ownSchema;
+    this.plan = plan;
+    this.asOf = asOf;
+  }
+
+  /**
+   * Inspects the sources and plans.
+   *
+   * @param wantedAsOf the source's clock where empty
+   * @throws FeatureException SOURCE_SCHEMA with all mistakes; SOURCE_UNAVAILABLE, EXTENSION_MISSING
+   */
+  static Computation of(
+      FeatureStore definitions,
+      FeatureView view,
+      DuckDbSession session,
+      InstantSource clock,
+      Optional<Instant> wantedAsOf) {
+    SourceReader reader = new SourceReader(session, clock);
+    List<Source> sources = sources(definitions, view);
+    Map<String, SourceSchema> schemas = schemas(reader, sources);
+    session.execute("BEGIN TRANSACTION");
+    Source own = sources.getFirst();
+    // The own source's snapshot comes last: what it refers to in others is then there or older.
+    sources.reversed().forEach(reader::touch);
+    Instant asOf = wantedAsOf.orElseGet(() -> reader.now(own));
+    return new Computation(
+        view,
+        session,
+        reader,
+        own,
+        schemas.getOrDefault(own.name(), new SourceSchema(List.of())),
+        plan(view, sources, schemas, session, asOf),
+        asOf);
+  }
+
+  /** Returns all mistakes of a view that its sources reveal; empty where there is none. */
+  static List<PlanMistake> check(
+      FeatureStore definitions, FeatureView view, DuckDbSession session, InstantSource clock) {
+    SourceReader reader = new SourceReader(session, clock);
+    List<Source> sources = sources(definitions, view);
+    Map<String, SourceSchema> schemas = schemas(reader, sources);
+    if (view.sql().isEmpty()) {
+      return Planner.check(view, sources, schemas);
+    }
+    try {
+      ViewPlan ignored = plan(view, sources, schemas, session, clock.instant());
+      return List.of();
+    } catch (FeatureException e) {
+      if (e.code() != ErrorCode.SOURCE_SCHEMA) {
+        throw e;
+      }
+      return List.of(new PlanMistake("/sql", String.valueOf(e.getMessage())));
+    }
+  }
+
+  /** Returns the view's own source, then those that it joins. */
+  private static List<Source> sources(FeatureStore definitions, FeatureView view) {
+    List<String> names = new ArrayList<>();
+    names.add(view.source());
+    view.joins().stream().map(Join::source).distinct().forEach(names::add);
+    return names.stream()
+        .distinct()
+        .map(name ->
+            definitions
+                .source(name)
+                .orElseThrow(() ->
+                    new FeatureException(
+                        ErrorCode.INVALID_CONFIG,
+                        "view %s: unknown source '%s'".formatted(view.name(), name))))
+        .toList();
+  }
+
+  private static Map<String, SourceSchema> schemas(SourceReader reader, List<Source> sources) {
+    Map<String, SourceSchema> schemas = new LinkedHashMap<>();
+    for (Source source : sources) {
+      SourceSchema ignored = schemas.put(source.name(), reader.schema(source));
+    }
+    return schemas;
+  }
+
+  private static ViewPlan plan(
+      FeatureView view,
+      List<Source> sources,
+      Map<String, SourceSchema> schemas,
+      DuckDbSession session,
+      Instant asOf) {
+    if (view.sql().isEmpty()) {
+      return Planner.plan(view, sources, schemas);
+    }
+    LogicalPlan.Query query = Planner.query(view, sources, schemas);
+    List<SourceSchema.Column> columns =
+        session.list(
+            RUN.describe(query, asOf),
+            row -> RUN.column(row.getString("column_name"), row.getString("column_type")));
+    return Planner.planSql(view, query, new SourceSchema(columns), sources);
+  }
+
+  Instant asOf() {
+    return asOf;
+  }
+
+  List<Feature> features() {
+    return plan.features();
+  }
+
+  /** Returns what runs. It may hold passwords. */
+  String sql() {
+    return RUN.render(plan.plan(), asOf);
+  }
+
+  /** Returns the statement for people: without passwords, each table scanned by itself. */
+  String shownSql() {
+    return SHOWN.show(plan.plan(), asOf);
+  }
+
+  /** Counts the rows of the view's own source, and those that no run takes. */
+  Rejected rejected() {
+    if (own.location() instanceof Source.Table && view.sql().isEmpty()) {
+      // The server counts without sending the rows.
+      return reader.rejected(own, ownSchema, view.joinKeys(), asOf);
+    }
+    return session
+        .list(
+            RUN.render(plan.rejected(), asOf),
+            row ->
+                new Rejected(
+                    row.getLong("rows_read"),
+                    row.getLong("null_join_key"),
+                    row.getLong("null_event_time"),
+                    row.getLong("after_as_of")))
+        .getFirst();
+  }
+}

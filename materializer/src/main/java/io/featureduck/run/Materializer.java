@@ -1,0 +1,354 @@
+package io.featureduck.run;
+
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
+import io.featureduck.definition.MaterializerSettings;
+import io.featureduck.definition.Nearest;
+import io.featureduck.engine.DuckDb;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.engine.Extensions;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.event.ChangeEvent;
+import io.featureduck.event.RunEvent;
+import io.featureduck.key.EntityKey;
+import io.featureduck.key.EntityKeyException;
+import io.featureduck.plan.Feature;
+import io.featureduck.plan.PlanMistake;
+import io.featureduck.store.Cancellation;
+import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import io.featureduck.store.RunStart;
+import io.featureduck.store.ViewLock;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.Semaphore;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Computes views and writes them to the online store. Blocking; all methods may be called from any
+ * thread but an event loop. At most {@code materializer.concurrentRuns} runs compute at once, and
+ * the others wait.
+ */
+public final class Materializer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Materializer.class);
+
+  static final String ENGINE = "duckdb";
+  private static final int PREVIEW_ROWS = 20;
+  private static final long CLOSE_MILLIS_MAX = 8_000;
+
+  private final FeatureStore definitions;
+  private final OnlineStore store;
+  private final InstantSource clock;
+  private final DuckDb duckDb;
+  private final Semaphore permits;
+  private final String host;
+  private final List<RunListener> listeners = new CopyOnWriteArrayList<>();
+  private final Map<Long, ActiveRun> active = new ConcurrentHashMap<>();
+  private final ScheduledExecutorService timer =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().daemon().name("featureduck-run-timer").factory());
+
+  private Materializer(FeatureStore definitions, OnlineStore store, InstantSource clock) {
+    MaterializerSettings settings = definitions.materializer();
+    this.definitions = definitions;
+    this.store = store;
+    this.clock = clock;
+    this.duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
+    this.permits = new Semaphore(Math.max(1, settings.concurrentRuns()), true);
+    this.host = host();
+  }
+
+  /**
+   * @param store of the same definitions; migrated before the first run
+   */
+  public static Materializer open(FeatureStore definitions, OnlineStore store) {
+    return open(definitions, store, InstantSource.system());
+  }
+
+  /**
+   * @param clock that files are read by, for they have none of their own
+   */
+  public static Materializer open(
+      FeatureStore definitions, OnlineStore store, InstantSource clock) {
+    return new Materializer(definitions, store, clock);
+  }
+
+  private static String host() {
+    long pid = ProcessHandle.current().pid();
+    try {
+      return InetAddress.getLocalHost().getHostName() + ":" + pid;
+    } catch (UnknownHostException e) {
+      // A machine need not know its own name.
+      return "localhost:" + pid;
+    }
+  }
+
+  /** Has {@code listener} hear of all runs from now on. */
+  public void listen(RunListener listener) {
+    boolean ignored = listeners.add(listener);
+  }
+
+  /**
+   * Runs a view to its end.
+   *
+   * @return the run as it ended: succeeded, failed or cancelled
+   * @throws FeatureException UNKNOWN_VIEW; RUN_IN_PROGRESS where the view is being run, here or
+   *     elsewhere, or its tick was taken; STORE_UNAVAILABLE where no run could be noted
+   */
+  public Run run(String view, RunRequest request) {
+    return begin(view, request).finish();
+  }
+
+  /** Notes that a run begins, so that it has a number; {@link ActiveRun#finish} does the rest. */
+  ActiveRun begin(String name, RunRequest request) {
+    FeatureView view = view(name);
+    ViewLock lock =
+        store
+            .tryLock(name)
+            .orElseThrow(() ->
+                new FeatureException(
+                    ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
+    try {
+      int version = store.liveView(name).map(LiveView::version).orElse(1);
+      RunStart start = new RunStart(version, kind(), ENGINE, request.scheduledAt(), host);
+      long runId =
+          lock.start(start)
+              .orElseThrow(() ->
+                  new FeatureException(
+                      ErrorCode.RUN_IN_PROGRESS,
+                      "view %s: another run has the tick of %s"
+                          .formatted(name, request.scheduledAt().orElseThrow())));
+      ActiveRun run = new ActiveRun(this, view, version, runId, request, lock);
+      ActiveRun ignored = active.put(runId, run);
+      return run;
+    } catch (FeatureException e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** Returns how much a run reads: all, until increments can be computed. */
+  private static Run.Kind kind() {
+    return Run.Kind.FULL;
+  }
+
+  /**
+   * Cancels a run of this materializer; it ends within moments.
+   *
+   * @throws FeatureException UNKNOWN_RUN where no such run goes on here
+   */
+  public void cancel(long runId) {
+    ActiveRun run = active.get(runId);
+    if (run == null) {
+      throw new FeatureException(
+          ErrorCode.UNKNOWN_RUN, "run %d does not go on in this process".formatted(runId));
+    }
+    run.cancel("cancelled");
+  }
+
+  /**
+   * Computes some rows of a view and writes nothing.
+   *
+   * @param entityKey of the one row to compute, in any form of it; a few rows where empty
+   * @param asOf the source's clock where empty
+   * @throws FeatureException UNKNOWN_VIEW, UNKNOWN_ENTITY where the key can't be one, SOURCE_SCHEMA
+   *     and what else keeps a view from being computed
+   */
+  public Preview preview(String view, Optional<String> entityKey, Optional<Instant> asOf) {
+    FeatureView definition = view(view);
+    Optional<String> key = entityKey.map(text -> canonical(definition, text));
+    return compute(definition, asOf, computation -> preview(computation, key));
+  }
+
+  private Preview preview(Opened opened, Optional<String> key) {
+    List<String> columns = new ArrayList<>();
+    columns.add("entity_key");
+    opened.computation().features().stream().map(Feature::name).forEach(columns::add);
+    columns.add("event_timestamp");
+    String where = key.map(text -> "WHERE entity_key = " + DuckDb.literal(text)).orElse("");
+    String select =
+        "SELECT %s FROM (\n%s\n) AS computed %s ORDER BY entity_key LIMIT %d"
+            .formatted(
+                String.join(", ", columns.stream().map(DuckDb::identifier).toList()),
+                opened.computation().sql(),
+                where,
+                PREVIEW_ROWS);
+    List<List<@Nullable String>> rows =
+        opened
+            .session()
+            .list(
+                select,
+                row -> {
+                  List<@Nullable String> values = new ArrayList<>();
+                  for (int i = 1; i <= columns.size(); i++) {
+                    values.add(row.getString(i));
+                  }
+                  return values;
+                });
+    return new Preview(opened.computation().asOf(), columns, rows);
+  }
+
+  private static String canonical(FeatureView view, String text) {
+    try {
+      return EntityKey.canonical(view.joinKeys(), text);
+    } catch (EntityKeyException e) {
+      throw new FeatureException(
+          ErrorCode.UNKNOWN_ENTITY, "view %s: %s".formatted(view.name(), e.getMessage()), e);
+    }
+  }
+
+  /**
+   * Returns the SQL that computes a view, without passwords.
+   *
+   * @param asOf the source's clock where empty
+   */
+  public String sql(String view, Optional<Instant> asOf) {
+    return compute(view(view), asOf, opened -> opened.computation().shownSql());
+  }
+
+  /**
+   * Looks whether a view can be computed from its sources as they are.
+   *
+   * @return all its mistakes; empty where there is none
+   * @throws FeatureException SOURCE_UNAVAILABLE, EXTENSION_MISSING where a source can't be asked
+   */
+  public List<PlanMistake> check(String view) {
+    FeatureView definition = view(view);
+    try (DuckDbSession session = duckDb.open(new Cancellation())) {
+      return Computation.check(definitions, definition, session, clock);
+    }
+  }
+
+  /**
+   * Registers a view as it would be served, without running it.
+   *
+   * @return the view as it is live
+   * @throws FeatureException INVALID_CONFIG where it can't be changed in place; as {@link #sql}
+   */
+  public LiveView register(String view) {
+    FeatureView definition = view(view);
+    List<Feature> features =
+        compute(definition, Optional.empty(), opened -> opened.computation().features());
+    return store.register(definition, features, host);
+  }
+
+  private record Opened(DuckDbSession session, Computation computation) {}
+
+  private <T> T compute(FeatureView view, Optional<Instant> asOf, Function<Opened, T> work) {
+    try (DuckDbSession session = duckDb.open(new Cancellation())) {
+      return work.apply(
+          new Opened(session, Computation.of(definitions, view, session, clock, asOf)));
+    }
+  }
+
+  private FeatureView view(String name) {
+    return definitions
+        .view(name)
+        .orElseThrow(() ->
+            new FeatureException(
+                ErrorCode.UNKNOWN_VIEW,
+                "unknown view '%s'%s"
+                    .formatted(
+                        name,
+                        Nearest.hint(
+                            name, definitions.views().stream().map(FeatureView::name).toList()))));
+  }
+
+  FeatureStore definitions() {
+    return definitions;
+  }
+
+  OnlineStore store() {
+    return store;
+  }
+
+  InstantSource clock() {
+    return clock;
+  }
+
+  DuckDb duckDb() {
+    return duckDb;
+  }
+
+  Semaphore permits() {
+    return permits;
+  }
+
+  String hostName() {
+    return host;
+  }
+
+  ScheduledExecutorService timer() {
+    return timer;
+  }
+
+  void ended(ActiveRun run) {
+    boolean ignored = active.remove(run.runId(), run);
+    synchronized (active) {
+      active.notifyAll();
+    }
+  }
+
+  void tell(RunEvent event) {
+    for (RunListener listener : listeners) {
+      try {
+        listener.onRun(event);
+      } catch (RuntimeException e) {
+        LOG.error("a listener failed on {}", event, e);
+      }
+    }
+  }
+
+  void tell(ChangeEvent event) {
+    for (RunListener listener : listeners) {
+      try {
+        listener.onChange(event);
+      } catch (RuntimeException e) {
+        LOG.error("a listener failed on the change of view {}", event.view(), e);
+      }
+    }
+  }
+
+  /** Cancels what runs, and waits a few seconds for it to end. */
+  void cancelAll() {
+    active.values().forEach(run -> run.cancel("the materializer is being stopped"));
+    long end = System.nanoTime() + CLOSE_MILLIS_MAX * 1_000_000;
+    synchronized (active) {
+      while (!active.isEmpty()) {
+        long left = (end - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+          LOG.warn("runs {} did not end in time", active.keySet());
+          return;
+        }
+        try {
+          active.wait(left);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          return;
+        }
+      }
+    }
+  }
+
+  /** Cancels what runs, and waits a few seconds for it to end. */
+  @Override
+  public void close() {
+    cancelAll();
+    List<Runnable> ignored = timer.shutdownNow();
+  }
+}

@@ -1,0 +1,304 @@
+package io.featureduck.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.featureduck.config.ConfigReader;
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.event.ChangeEvent;
+import io.featureduck.event.RunEvent;
+import io.featureduck.plan.Feature;
+import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import io.featureduck.testing.TestDefinitions;
+import io.featureduck.testing.TestPostgres;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole runs: config, a real source, DuckDB, the online store. */
+final class MaterializerTest {
+  @TempDir private Path directory = Path.of("");
+
+  private TestPostgres.Database source = new TestPostgres.Database("none", 0);
+  private TestPostgres.Database target = new TestPostgres.Database("none", 0);
+
+  @BeforeEach
+  void databases() throws Exception {
+    source = TestPostgres.newDatabase();
+    target = TestPostgres.newDatabase();
+  }
+
+  private FeatureStore definitions(String sources, String views) throws Exception {
+    Path file = directory.resolve("config.json");
+    Files.writeString(
+        file,
+        """
+        {"project": "shop",
+         "online_store": {"type": "postgres", "url": "%s"},
+         "materializer": {"state_directory": "state", "threads": 2, "memory_limit": "1GB",
+           "extension_directory": "%s"},
+         "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
+         "sources": [%s],
+         "views": [%s]}
+        """
+            .formatted(
+                target.url(),
+                TestDefinitions.materializer(directory).extensionDirectory(),
+                sources,
+                views));
+    return ConfigReader.read(file, Map.of());
+  }
+
+  private String orders() {
+    return """
+    {"name": "orders", "source_type": "postgres", "connection_string": "%s password=geheim",
+     "schema": "public", "table": "orders", "timestamp_field": "ordered_at"}
+    """
+        .formatted(source.connectionString());
+  }
+
+  private static final String TOTALS =
+      """
+      {"name": "totals", "entities": ["customer"], "source": "orders",
+       "aggregations": [{"function": "count", "alias": "n"},
+         {"function": "sum", "column": "amount", "alias": "spent"}]}
+      """;
+
+  private void fillOrders() throws SQLException {
+    source.execute(
+        """
+        CREATE TABLE orders (order_id INT, customer_id INT, amount NUMERIC(10,2),
+          ordered_at TIMESTAMPTZ);
+        INSERT INTO orders VALUES (1, 1, 10.50, '2026-01-01 10:00Z'),
+          (2, 1, 0.25, '2026-01-02 10:00Z'), (3, 2, 7, '2026-01-03 10:00Z'),
+          (4, NULL, 1, '2026-01-03 10:00Z'), (5, 2, 1, NULL), (6, 2, 1, '2999-01-01Z')
+        """);
+  }
+
+  private Materializer open(FeatureStore definitions) {
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    return Materializer.open(definitions, store);
+  }
+
+  private List<String> online(String sql) throws SQLException {
+    try (Connection connection = target.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      List<String> found = new ArrayList<>();
+      while (rows.next()) {
+        found.add(String.valueOf(rows.getString(1)));
+      }
+      return found;
+    }
+  }
+
+  @Test
+  void run_postgresSource_writesRowsRunWatermarkAndEvents() throws Exception {
+    fillOrders();
+    FeatureStore definitions = definitions(orders(), TOTALS);
+    List<RunEvent> runs = new CopyOnWriteArrayList<>();
+    List<ChangeEvent> changes = new CopyOnWriteArrayList<>();
+    try (Materializer materializer = open(definitions)) {
+      materializer.listen(
+          new RunListener() {
+            @Override
+            public void onRun(RunEvent event) {
+              boolean ignored = runs.add(event);
+            }
+
+            @Override
+            public void onChange(ChangeEvent event) {
+              boolean ignored = changes.add(event);
+            }
+          });
+
+      Run run = materializer.run("totals", RunRequest.now());
+
+      assertThat(run.error()).isEmpty();
+      assertThat(run.status()).isEqualTo(Run.Status.SUCCEEDED);
+      assertThat(run.rowsRead()).contains(6L);
+      assertThat(run.rowsWritten()).contains(2L);
+      assertThat(run.engine()).isEqualTo("duckdb");
+    }
+    assertThat(
+            online("SELECT entity_key || ' ' || n || ' ' || spent FROM online_totals ORDER BY 1"))
+        .containsExactly("1 2 10.75", "2 1 7.00");
+    assertThat(
+            online(
+                "SELECT (event_timestamp AT TIME ZONE 'UTC')::text FROM online_totals ORDER BY entity_key"))
+        .containsExactly("2026-01-02 10:00:00", "2026-01-03 10:00:00");
+    assertThat(runs)
+        .extracting(RunEvent::type)
+        .contains(RunEvent.Type.STARTED, RunEvent.Type.SUCCEEDED);
+    assertThat(runs.getLast().rejected())
+        .isEqualTo(Map.of("null_join_key", 1L, "null_event_time", 1L, "after_as_of", 1L));
+    assertThat(changes).singleElement().extracting(ChangeEvent::generation).isEqualTo(1L);
+    LiveView live = OnlineStore.open(definitions.onlineStore()).liveViews().getFirst();
+    assertThat(live.features()).extracting(Feature::name).containsExactly("n", "spent");
+    assertThat(live.asOf()).isPresent();
+  }
+
+  @Test
+  void run_changedRowsAndGoneEntity_areFollowed() throws Exception {
+    fillOrders();
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      Run first = materializer.run("totals", RunRequest.now());
+      source.execute(
+          "DELETE FROM orders WHERE customer_id = 2; INSERT INTO orders VALUES (7, 3, 1.5, '2026-01-05Z')");
+
+      Run second = materializer.run("totals", RunRequest.now());
+
+      assertThat(first.rowsWritten()).contains(2L);
+      assertThat(second.rowsWritten()).contains(2L);
+    }
+    assertThat(online("SELECT entity_key || ' ' || n FROM online_totals ORDER BY 1"))
+        .containsExactly("1 2", "3 1");
+    assertThat(online("SELECT keys::text FROM featureduck_changes WHERE generation = 2"))
+        .containsExactly("[\"2\", \"3\"]");
+  }
+
+  @Test
+  void run_addedFeature_becomesLiveWithItsRows() throws Exception {
+    fillOrders();
+    String more =
+        TOTALS.replace(
+            "\"alias\": \"n\"}",
+            "\"alias\": \"n\"}, {\"function\": \"max\", \"column\": \"amount\", \"alias\": \"most\"}");
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      assertThat(materializer.run("totals", RunRequest.now()).rowsWritten()).contains(2L);
+    }
+    FeatureStore definitions = definitions(orders(), more);
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    try (Materializer materializer = open(definitions)) {
+      LiveView registered = materializer.register("totals");
+      assertThat(registered.features()).extracting(Feature::name).containsExactly("n", "spent");
+
+      Run run = materializer.run("totals", RunRequest.now());
+
+      assertThat(run.status()).isEqualTo(Run.Status.SUCCEEDED);
+    }
+    assertThat(store.liveView("totals").orElseThrow().features())
+        .extracting(Feature::name)
+        .containsExactly("n", "most", "spent");
+    assertThat(online("SELECT most FROM online_totals ORDER BY entity_key"))
+        .containsExactly("10.50", "7.00");
+  }
+
+  @Test
+  void run_sourceUnreachable_failsWithoutShowingThePassword() throws Exception {
+    String away = orders().replace("port=" + source.port(), "port=1");
+    try (Materializer materializer = open(definitions(away, TOTALS))) {
+      Run run = materializer.run("totals", RunRequest.now());
+
+      assertThat(run.status()).isEqualTo(Run.Status.FAILED);
+      assertThat(run.errorCode()).contains("source_unavailable");
+      assertThat(run.error().orElseThrow()).contains("source orders: ").doesNotContain("geheim");
+    }
+  }
+
+  @Test
+  void run_columnIsNotThere_failsAndNamesTheNearest() throws Exception {
+    fillOrders();
+    String wrong = TOTALS.replace("\"amount\"", "\"amuont\"");
+    try (Materializer materializer = open(definitions(orders(), wrong))) {
+      Run run = materializer.run("totals", RunRequest.now());
+
+      assertThat(run.errorCode()).contains("source_schema");
+      assertThat(run.error().orElseThrow()).contains("/aggregations/1").contains("amount");
+      assertThat(materializer.check("totals")).hasSize(1);
+    }
+  }
+
+  @Test
+  void run_unknownView_namesTheNearest() throws Exception {
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      assertThatThrownBy(() -> materializer.run("total", RunRequest.now()))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.UNKNOWN_VIEW))
+          .hasMessageContaining("totals");
+    }
+  }
+
+  @Test
+  void run_asOf_leavesOutWhatCameLater() throws Exception {
+    fillOrders();
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      Instant asOf = Instant.parse("2026-01-01T12:00:00Z");
+
+      Run run =
+          materializer.run("totals", new RunRequest(true, Optional.of(asOf), Optional.empty()));
+
+      assertThat(run.upperBound()).contains(asOf);
+    }
+    assertThat(online("SELECT entity_key || ' ' || n FROM online_totals")).containsExactly("1 1");
+  }
+
+  @Test
+  void run_inProgress_isRefusedAndCanBeCancelled() throws Exception {
+    fillOrders();
+    String slow =
+        """
+        {"name": "slow", "entities": ["customer"], "source": "orders",
+         "sql": "SELECT customer_id, max(ordered_at) AS ordered_at, count(*) AS n FROM orders, range(20000000000) GROUP BY customer_id"}
+        """;
+    try (Materializer materializer = open(definitions(orders(), slow))) {
+      ActiveRun active = materializer.begin("slow", RunRequest.now());
+      CompletableFuture<Run> end = CompletableFuture.supplyAsync(active::finish);
+
+      assertThatThrownBy(() -> materializer.run("slow", RunRequest.now()))
+          .isInstanceOfSatisfying(
+              FeatureException.class,
+              e -> assertThat(e.code()).isEqualTo(ErrorCode.RUN_IN_PROGRESS));
+      materializer.cancel(active.runId());
+
+      assertThat(end.get(60, TimeUnit.SECONDS).status()).isEqualTo(Run.Status.CANCELLED);
+      assertThatThrownBy(() -> materializer.cancel(active.runId()))
+          .hasMessageContaining("does not go on");
+    }
+    assertThat(online("SELECT count(*) FROM featureduck_watermarks")).containsExactly("0");
+  }
+
+  @Test
+  void preview_oneEntity_computesAndWritesNothing() throws Exception {
+    fillOrders();
+    FeatureStore definitions = definitions(orders(), TOTALS);
+    try (Materializer materializer = open(definitions)) {
+      Preview preview = materializer.preview("totals", Optional.of("1"), Optional.empty());
+
+      assertThat(preview.columns()).containsExactly("entity_key", "n", "spent", "event_timestamp");
+      assertThat(preview.rows()).hasSize(1);
+      assertThat(preview.rows().getFirst().subList(0, 3)).containsExactly("1", "2", "10.75");
+    }
+    assertThat(OnlineStore.open(definitions.onlineStore()).liveViews()).isEmpty();
+  }
+
+  @Test
+  void sql_ofPostgresSource_scansItWithoutPassword() throws Exception {
+    fillOrders();
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      assertThat(materializer.sql("totals", Optional.empty()))
+          .contains("postgres_scan('")
+          .contains("password=***")
+          .doesNotContain("geheim");
+    }
+  }
+}
