@@ -46,6 +46,7 @@ public final class Views {
     return this;
   }
 
+  @CanIgnoreReturnValue
   public Views filter(String expression) {
     filters.add(ExpressionParser.parse(expression));
     return this;
@@ -59,11 +60,13 @@ public final class Views {
   /**
    * @param input empty for a count of rows
    */
+  @CanIgnoreReturnValue
   public Views aggregate(
       Aggregation.Function function, String input, String alias, String... windows) {
     return aggregate(function, input, alias, "", windows);
   }
 
+  @CanIgnoreReturnValue
   public Views aggregate(
       Aggregation.Function function, String input, String alias, String filter, String[] windows) {
     aggregations.add(
