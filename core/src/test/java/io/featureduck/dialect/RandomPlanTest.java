@@ -46,6 +46,7 @@ final class RandomPlanTest {
           "at >= now() - INTERVAL '3' DAY",
               row -> !row.at.isBefore(AS_OF.minusSeconds(3 * 86_400)));
 
+  private static final List<Function> FUNCTIONS = List.of(Function.values());
   private static final List<String> WINDOWS = List.of("1h", "1d", "3d", "1w", "30d");
 
   @TempDir Path directory;
@@ -73,7 +74,7 @@ final class RandomPlanTest {
     filter.ifPresent(view::filter);
     Map<String, Wanted> wanted = new LinkedHashMap<>();
     for (int i = 0; i < 8; i++) {
-      Function function = Function.values()[random.nextInt(Function.values().length)];
+      Function function = FUNCTIONS.get(random.nextInt(FUNCTIONS.size()));
       String column =
           switch (function) {
             case SUM, AVG, STDDEV, APPROX_PERCENTILE -> "amount";
@@ -161,7 +162,7 @@ final class RandomPlanTest {
     Comparator<Row> order =
         Comparator.comparing((Row row) -> row.at)
             .thenComparing(row -> row.written, Comparator.nullsFirst(Comparator.naturalOrder()))
-            .thenComparing(row -> row.id);
+            .thenComparingInt(row -> row.id);
     return rows.stream()
         .filter(row -> row.customer != null && !row.at.isAfter(AS_OF))
         .filter(row -> row.written == null || !row.written.isAfter(AS_OF))
@@ -241,13 +242,19 @@ final class RandomPlanTest {
               .isLessThanOrEqualTo(1e-9 * Math.max(1, Math.abs(wanted)));
         }
       }
+      case APPROX_COUNT_DISTINCT -> {
+        double wanted = Double.parseDouble(expected);
+        double found = Double.parseDouble(Objects.requireNonNull(actual));
+        // DuckDB's sketch is off by a few even where there are few.
+        assertThat(Math.abs(found - wanted)).as(what).isLessThanOrEqualTo(2 + 0.3 * wanted);
+      }
       case APPROX_PERCENTILE -> {
         // Rough by its name, so only that there is one.
         assertThat(Objects.requireNonNull(actual).equals("NULL"))
             .as(what)
             .isEqualTo(expected.equals("NULL"));
       }
-      case COUNT, SUM, MIN, MAX, COUNT_DISTINCT, APPROX_COUNT_DISTINCT, FIRST, LAST, LAST_N ->
+      case COUNT, SUM, MIN, MAX, COUNT_DISTINCT, FIRST, LAST, LAST_N ->
           assertThat(actual).as(what).isEqualTo(expected);
     }
   }
