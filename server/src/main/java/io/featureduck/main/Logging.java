@@ -38,6 +38,8 @@ final class Logging {
     context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
     context.getLogger("io.featureduck").setLevel(ours);
+    // Vert.x registers one of its gauges twice.
+    context.getLogger("io.micrometer").setLevel(Level.ERROR);
     // Its warnings tell how it found out which Linux this is.
     context.getLogger("io.zonky").setLevel(Level.ERROR);
   }

@@ -1,5 +1,6 @@
 package io.featureduck.main;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.CountDownLatch;
@@ -25,6 +26,7 @@ final class Shutdown implements AutoCloseable {
   }
 
   /** Has something closed before all that was added so far; at once if the end has begun. */
+  @CanIgnoreReturnValue
   synchronized <T extends AutoCloseable> T add(T resource) {
     if (begun.getCount() == 0) {
       close(resource);

@@ -1,0 +1,72 @@
+package io.featureduck.main;
+
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
+import io.featureduck.error.FeatureException;
+import io.featureduck.run.Materializer;
+import io.featureduck.run.RunRequest;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "materialize",
+    description = "Computes views now and writes what changed to the online store.",
+    mixinStandardHelpOptions = true)
+final class MaterializeCommand implements Callable<Integer> {
+  private final Console console;
+
+  @Mixin private final ConfigOptions config = new ConfigOptions();
+  @Mixin private final OutputOptions output = new OutputOptions();
+
+  @Parameters(paramLabel = "VIEW", arity = "0..*", description = "Which views (default: all).")
+  private List<String> names = new ArrayList<>();
+
+  @Option(names = "--full", description = "Read everything, not only what is new.")
+  private boolean full = false;
+
+  @Option(
+      names = "--as-of",
+      paramLabel = "INSTANT",
+      description = "Compute for this instant, such as 2026-11-23T10:00:00Z (default: now).")
+  private Optional<Instant> asOf = Optional.empty();
+
+  MaterializeCommand(Console console) {
+    this.console = console;
+  }
+
+  /** Goes on with the other views where one fails. */
+  @Override
+  public Integer call() {
+    FeatureStore definitions = config.read();
+    List<FeatureView> views = DeclaredViews.views(definitions, names);
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    List<Run> runs = new ArrayList<>();
+    boolean failed = false;
+    try (Shutdown shutdown = Shutdown.onSignal()) {
+      Materializer materializer = shutdown.add(Materializer.open(definitions, store));
+      for (FeatureView view : views) {
+        try {
+          Run run = materializer.run(view.name(), new RunRequest(full, asOf, Optional.empty()));
+          runs.add(run);
+          failed |= run.status() != Run.Status.SUCCEEDED;
+        } catch (FeatureException e) {
+          console.err().printf("%s: %s (%s)%n", view.name(), e.getMessage(), e.code().id());
+          failed = true;
+        }
+      }
+    }
+    output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
+    return failed ? ExitCode.SOFTWARE : ExitCode.OK;
+  }
+}

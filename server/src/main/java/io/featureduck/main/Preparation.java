@@ -1,0 +1,82 @@
+package io.featureduck.main;
+
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.run.Materializer;
+import io.featureduck.run.RunRequest;
+import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The first runs of a process that is about to be ready: a view that fails is told about and left
+ * to its schedule, and keeps no other from being served.
+ */
+final class Preparation {
+  private static final Logger LOG = LoggerFactory.getLogger(Preparation.class);
+
+  private final FeatureStore definitions;
+  private final OnlineStore store;
+  private final Materializer materializer;
+
+  Preparation(FeatureStore definitions, OnlineStore store, Materializer materializer) {
+    this.definitions = definitions;
+    this.store = store;
+    this.materializer = materializer;
+  }
+
+  /** Materializes the views that never were. */
+  void materializeMissing() {
+    Set<String> materialized = materialized();
+    definitions.views().stream()
+        .filter(view -> !materialized.contains(view.name()))
+        .forEach(this::materialize);
+  }
+
+  /** Materializes every view. */
+  void materializeAll() {
+    definitions.views().forEach(this::materialize);
+  }
+
+  /** Tells whether every declared view has a table. */
+  boolean isComplete() {
+    return materialized().containsAll(definitions.views().stream().map(FeatureView::name).toList());
+  }
+
+  private Set<String> materialized() {
+    return store.liveViews().stream()
+        .filter(view -> view.asOf().isPresent())
+        .map(LiveView::view)
+        .collect(Collectors.toSet());
+  }
+
+  private void materialize(FeatureView view) {
+    try {
+      Run run = materializer.run(view.name(), RunRequest.now());
+      // The run has told the log how it went.
+      if (run.status() != Run.Status.SUCCEEDED) {
+        failed(view, run.error().orElse(run.status().id()));
+      }
+    } catch (FeatureException e) {
+      if (e.code() == ErrorCode.RUN_IN_PROGRESS) {
+        // Its schedule was quicker; who asks isComplete waits for that run.
+        return;
+      }
+      failed(view, e.getMessage());
+    }
+  }
+
+  private static void failed(FeatureView view, String why) {
+    String next =
+        view.batchSchedule()
+            .map(schedule -> "it is tried again by its schedule, " + schedule)
+            .orElse("it has no schedule: run 'featureduck materialize " + view.name() + "'");
+    LOG.error("view {} can't be materialized; {}: {}", view.name(), next, why);
+  }
+}

@@ -1,0 +1,109 @@
+package io.featureduck.main;
+
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.run.Materializer;
+import io.featureduck.store.OnlineStore;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+@Command(
+    name = "serve",
+    description = "Serves the views over HTTP, and materializes them by their schedules.",
+    mixinStandardHelpOptions = true)
+final class ServeCommand implements Callable<Integer> {
+  private static final long READY_CHECK_MILLIS = 100;
+
+  private final Console console;
+
+  @Mixin private final ConfigOptions config = new ConfigOptions();
+
+  @Option(
+      names = "--role",
+      paramLabel = "all|serve|materialize",
+      converter = RoleReader.class,
+      description =
+          "What this process does (default: all). One that materializes answers probes and metrics, too.")
+  private Role role = Role.ALL;
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      description = "In place of the config's; 0: a free one.")
+  private int port = -1;
+
+  ServeCommand(Console console) {
+    this.console = console;
+  }
+
+  @Override
+  public Integer call() throws InterruptedException {
+    FeatureStore definitions = withPort(config.read(), port);
+    Shutdown shutdown = Shutdown.onSignal();
+    try {
+      OnlineStore store = OnlineStore.open(definitions.onlineStore());
+      store.migrate();
+      Materializer materializer = shutdown.add(Materializer.open(definitions, store));
+      Service service =
+          shutdown.add(
+              Service.start(
+                  definitions,
+                  store,
+                  role == Role.SERVE ? Optional.empty() : Optional.of(materializer),
+                  // Who only materializes has a port, too, for probes, metrics and people.
+                  role == Role.MATERIALIZE ? 1 : Runtime.getRuntime().availableProcessors()));
+      Preparation preparation = new Preparation(definitions, store, materializer);
+      if (role != Role.SERVE) {
+        preparation.materializeMissing();
+      }
+      announceReady(console, service, preparation, shutdown);
+      shutdown.awaitSignal();
+      throw new AssertionError("a process that was told to end goes on");
+    } finally {
+      shutdown.close();
+    }
+  }
+
+  /** What a process does. */
+  private enum Role {
+    ALL,
+    SERVE,
+    MATERIALIZE
+  }
+
+  static FeatureStore withPort(FeatureStore definitions, int port) {
+    return port < 0
+        ? definitions
+        : Service.listeningOn(definitions, definitions.server().host(), port);
+  }
+
+  /** Prints the line that scripts wait for, once each view has a table and is served. */
+  static void announceReady(
+      Console console, Service service, Preparation preparation, Shutdown shutdown)
+      throws InterruptedException {
+    while (!service.isReady() || !preparation.isComplete()) {
+      if (shutdown.awaitBegin(READY_CHECK_MILLIS, TimeUnit.MILLISECONDS)) {
+        return;
+      }
+    }
+    console.out().println("ready " + service.address());
+  }
+
+  private static final class RoleReader implements ITypeConverter<Role> {
+    @Override
+    public Role convert(String value) {
+      for (Role role : Role.values()) {
+        if (role.name().toLowerCase(Locale.ROOT).equals(value)) {
+          return role;
+        }
+      }
+      throw new TypeConversionException("'%s' is none of all, serve, materialize".formatted(value));
+    }
+  }
+}
