@@ -230,8 +230,7 @@ class CdnowAcceptanceTest {
   }
 
   /** Reads the CSV by hand and moves it on so that its last day is {@code last}. */
-  private static Map<Integer, List<Purchase>> purchasesEndingOn(LocalDate last)
-      throws IOException {
+  private static Map<Integer, List<Purchase>> purchasesEndingOn(LocalDate last) throws IOException {
     long shift = last.toEpochDay() - LocalDate.of(1998, 6, 30).toEpochDay();
     Map<Integer, List<Purchase>> purchases = new TreeMap<>();
     try (BufferedReader reader =

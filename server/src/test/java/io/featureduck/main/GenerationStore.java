@@ -194,7 +194,9 @@ final class GenerationStore {
     return JSON.readTree(response.body()).path("run_id").asLong();
   }
 
-  /** Tells how a run stands: {@code running}, {@code succeeded}, {@code failed}, {@code cancelled}. */
+  /**
+   * Tells how a run stands: {@code running}, {@code succeeded}, {@code failed}, {@code cancelled}.
+   */
   String statusOf(URI server, long run) throws IOException, InterruptedException {
     for (JsonNode row : ok(HttpRequest.newBuilder(server.resolve("/runs"))).path("runs")) {
       if (row.path("run_id").asLong() == run) {

@@ -91,8 +91,7 @@ class RefreshUnderLoadTest {
     }
   }
 
-  private List<Future<Long>> startReaders(
-      ExecutorService pool, GenerationStore store, URI server) {
+  private List<Future<Long>> startReaders(ExecutorService pool, GenerationStore store, URI server) {
     List<Future<Long>> readers = new ArrayList<>();
     for (int i = 0; i < READERS; i++) {
       SplittableRandom random = new SplittableRandom(i);
