@@ -75,6 +75,8 @@ final class RunTransaction implements AutoCloseable {
 
   RunCommit.Written write(Rows rows) throws SQLException {
     fence();
+    // One comparison and one sort of the whole table; with the defaults both spill at 100,000 rows.
+    execute("SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'");
     Outcome outcome;
     if (hasOnlineTable()) {
       outcome = compareAndWrite(rows);
@@ -97,6 +99,7 @@ final class RunTransaction implements AutoCloseable {
     if (outcome.replaced()) {
       execute("DROP TABLE IF EXISTS " + online);
       execute("ALTER TABLE " + aside + " RENAME TO " + online);
+      execute("ALTER TABLE %1$s RENAME CONSTRAINT %2$s_key TO %1$s_key".formatted(online, aside));
     }
     connection.commit();
     return new RunCommit.Written(

@@ -1,0 +1,189 @@
+package io.featureduck.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.featureduck.config.ConfigReader;
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import io.featureduck.testing.TestDefinitions;
+import io.featureduck.testing.TestPostgres;
+import java.io.BufferedReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A materializer that is killed leaves the store as it was before or after the run. */
+final class CrashTest {
+  private static final int CUSTOMERS = 20_000;
+  private static final int CRASHES = 10;
+  private static final long RUN_MILLIS = 1_200;
+
+  @TempDir private Path directory = Path.of("");
+
+  @Test
+  void run_killedAtRandomMoments_readersSeeWholeRowsAndTheNextRunIsRight() throws Exception {
+    TestPostgres.Database source = TestPostgres.newDatabase();
+    TestPostgres.Database target = TestPostgres.newDatabase();
+    source.execute(
+        """
+        CREATE TABLE orders (customer_id INT, amount BIGINT, ordered_at TIMESTAMPTZ);
+        INSERT INTO orders SELECT i, 0, '2026-01-01Z' FROM generate_series(1, %d) i
+        """
+            .formatted(CUSTOMERS));
+    Path config = config(source, target);
+    FeatureStore definitions = ConfigReader.read(config, Map.of());
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    try (Materializer materializer = Materializer.open(definitions, store)) {
+      assertThat(materializer.run("totals", RunRequest.now()).status())
+          .isEqualTo(Run.Status.SUCCEEDED);
+      AtomicBoolean done = new AtomicBoolean();
+      AtomicLong reads = new AtomicLong();
+      CompletableFuture<Void> reader =
+          CompletableFuture.runAsync(() -> readUntil(target, done, reads));
+
+      for (int i = 0; i < CRASHES; i++) {
+        killAfter(random.nextLong(RUN_MILLIS), config, source);
+        assertThat(strayTables(target)).as("seed %d, crash %d", seed, i).isEmpty();
+      }
+      done.set(true);
+      reader.get(30, TimeUnit.SECONDS);
+
+      assertThat(reads.get()).isPositive();
+      Run next = runOnceTheLockIsFree(materializer);
+      assertThat(next.status()).isEqualTo(Run.Status.SUCCEEDED);
+      assertThat(sum(target, "SELECT sum(spent) FROM online_totals"))
+          .isEqualTo(sum(source, "SELECT sum(amount) FROM orders"));
+      assertThat(store.runs(Optional.empty(), 1_000))
+          .extracting(Run::status)
+          .doesNotContain(Run.Status.RUNNING);
+      assertThat(sum(target, "SELECT max(generation) - count(*) FROM featureduck_changes"))
+          .isZero();
+    }
+  }
+
+  private Path config(TestPostgres.Database source, TestPostgres.Database target) throws Exception {
+    Path file = directory.resolve("config.json");
+    Files.writeString(
+        file,
+        """
+        {"project": "shop",
+         "online_store": {"type": "postgres", "url": "%s"},
+         "materializer": {"state_directory": "state", "threads": 1, "memory_limit": "500MB",
+           "extension_directory": "%s"},
+         "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
+         "sources": [{"name": "orders", "source_type": "postgres", "connection_string": "%s",
+           "schema": "public", "table": "orders", "timestamp_field": "ordered_at"}],
+         "views": [{"name": "totals", "entities": ["customer"], "source": "orders",
+           "aggregations": [{"function": "sum", "column": "amount", "alias": "spent"},
+             {"function": "max", "column": "amount", "alias": "most"}]}]}
+        """
+            .formatted(
+                target.url(),
+                TestDefinitions.materializer(directory).extensionDirectory(),
+                source.connectionString()));
+    return file;
+  }
+
+  private static void killAfter(long millis, Path config, TestPostgres.Database source)
+      throws Exception {
+    String classes =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    Process process =
+        new ProcessBuilder(
+                List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "--enable-native-access=ALL-UNNAMED",
+                    "-XX:TieredStopAtLevel=1",
+                    "-Duser.timezone=UTC",
+                    "-cp",
+                    classes,
+                    CrashingMaterializer.class.getName(),
+                    config.toString(),
+                    "jdbc:postgresql://127.0.0.1:%d/%s?user=postgres"
+                        .formatted(source.port(), source.name())))
+            .redirectError(ProcessBuilder.Redirect.DISCARD)
+            .start();
+    try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+      // After its first run, so that the moment lies within one of the next.
+      String line = out.readLine();
+      while (line != null && !line.equals("SUCCEEDED")) {
+        line = out.readLine();
+      }
+      assertThat(line).isEqualTo("SUCCEEDED");
+      boolean ignored = process.waitFor(millis, TimeUnit.MILLISECONDS);
+    } finally {
+      assertThat(process.destroyForcibly().waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  private static void readUntil(
+      TestPostgres.Database target, AtomicBoolean done, AtomicLong reads) {
+    try (Connection connection = target.connect();
+        Statement statement = connection.createStatement()) {
+      while (!done.get()) {
+        try (ResultSet rows =
+            statement.executeQuery(
+                "SELECT count(*), count(*) FILTER (WHERE spent <> most) FROM online_totals")) {
+          assertThat(rows.next()).isTrue();
+          assertThat(rows.getLong(1)).isEqualTo(CUSTOMERS);
+          assertThat(rows.getLong(2)).isZero();
+        }
+        long ignored = reads.incrementAndGet();
+      }
+    } catch (SQLException e) {
+      throw new IllegalStateException("a reader got an error", e);
+    }
+  }
+
+  private static List<String> strayTables(TestPostgres.Database target) throws SQLException {
+    try (Connection connection = target.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT coalesce(string_agg(relname, ', '), '') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'online_totals' AND (relname NOT LIKE 'featureduck\\_%' OR relname LIKE 'featureduck\\_run\\_%')")) {
+      assertThat(rows.next()).isTrue();
+      return rows.getString(1).isEmpty() ? List.of() : List.of(rows.getString(1));
+    }
+  }
+
+  private static Run runOnceTheLockIsFree(Materializer materializer) throws Exception {
+    // The killed process' session ends on its own within moments.
+    for (int i = 0; ; i++) {
+      try {
+        return materializer.run("totals", RunRequest.now());
+      } catch (io.featureduck.error.FeatureException e) {
+        if (i == 100) {
+          throw e;
+        }
+        TimeUnit.MILLISECONDS.sleep(100);
+      }
+    }
+  }
+
+  private static long sum(TestPostgres.Database database, String select) throws SQLException {
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(select)) {
+      assertThat(rows.next()).isTrue();
+      return rows.getLong(1);
+    }
+  }
+}
