@@ -1,0 +1,229 @@
+package io.featureduck.main;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.featureduck.testing.TestPostgres;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Each command as people and scripts call it: what it prints where, and its exit code. */
+@Timeout(60)
+class CommandLineTest {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  @TempDir Path folder;
+
+  private Path config = Path.of("config.json");
+
+  @BeforeEach
+  void makeShop() throws Exception {
+    TestPostgres.Database database = TestPostgres.newDatabase();
+    database.execute(
+        """
+        CREATE TABLE orders (customer_id BIGINT, ordered_at TIMESTAMPTZ, amount NUMERIC(10,2));
+        INSERT INTO orders VALUES (1, '2026-01-01T10:00:00Z', 1.50), (1, '2026-01-02T10:00:00Z', 2.25),
+          (2, '2026-01-03T10:00:00Z', 10)
+        """);
+    config = folder.resolve("config.json");
+    Files.writeString(
+        config,
+        """
+        {
+          "project": "test",
+          "online_store": {"type": "postgres", "url": "%s"},
+          "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
+          "sources": [{"name": "orders", "source_type": "postgres", "connection_string": "%s password=hidden",
+            "schema": "public", "table": "orders", "timestamp_field": "ordered_at"}],
+          "views": [
+            {"name": "spending", "entities": ["customer"], "source": "orders", "description": "Money",
+              "aggregations": [{"function": "sum", "column": "amount", "alias": "total"}]},
+            {"name": "counting", "entities": ["customer"], "source": "orders",
+              "aggregations": [{"function": "count", "alias": "orders"}]}]
+        }
+        """
+            .formatted(database.url(), database.connectionString()));
+  }
+
+  @Test
+  void materialize_allViews_printsARunOfEach() {
+    Outcome outcome = run("materialize", "--output", "json");
+
+    assertThat(outcome.exitCode()).isZero();
+    JsonNode runs = JSON.readTree(outcome.out()).path("runs");
+    assertThat(runs).hasSize(2);
+    assertThat(runs.get(0).path("view").asString()).isEqualTo("spending");
+    assertThat(runs.get(0).path("status").asString()).isEqualTo("succeeded");
+    assertThat(runs.get(0).path("rows_written").asLong()).isEqualTo(2);
+  }
+
+  @Test
+  void materialize_oneViewFails_goesOnAndExitsWith1() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(config, text.replace("\"column\": \"amount\"", "\"column\": \"amuont\""));
+
+    Outcome outcome = run("materialize", "--output", "json");
+
+    assertThat(outcome.exitCode()).isEqualTo(1);
+    JsonNode runs = JSON.readTree(outcome.out()).path("runs");
+    assertThat(runs.get(0).path("status").asString()).isEqualTo("failed");
+    assertThat(runs.get(0).path("error").path("detail").asString()).contains("'amount'");
+    assertThat(runs.get(1).path("status").asString()).isEqualTo("succeeded");
+  }
+
+  @Test
+  void get_materializedView_printsWhatAClientIsAnswered() {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+
+    Outcome found = run("get", "spending", "1", "--output", "json");
+    Outcome missing = run("get", "spending", "7");
+
+    assertThat(found.exitCode()).isZero();
+    assertThat(JSON.readTree(found.out()).path("features").toString())
+        .isEqualTo("{\"total\":3.75}");
+    assertThat(missing.exitCode()).isEqualTo(1);
+    assertThat(missing.out()).isEmpty();
+    assertThat(missing.err()).contains("'7'");
+  }
+
+  @Test
+  void preview_entity_computesAndWritesNothing() {
+    Outcome preview = run("preview", "counting", "--entity", "1", "--output", "json");
+
+    assertThat(preview.exitCode()).isZero();
+    JsonNode rows = JSON.readTree(preview.out()).path("rows");
+    assertThat(rows).hasSize(1);
+    assertThat(rows.get(0).path("orders").asString()).isEqualTo("2");
+    assertThat(run("list").out()).contains("counting").contains("never");
+  }
+
+  @Test
+  void sql_view_masksSecrets() {
+    Outcome outcome = run("sql", "spending");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(outcome.out())
+        .contains("postgres_scan(")
+        .contains("password=***")
+        .doesNotContain("hidden");
+  }
+
+  @Test
+  void listShowRuns_materializedView_tellHowItStands() {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+
+    assertThat(run("list").out()).containsPattern("spending +customer +orders +2 +20.*Money");
+    assertThat(run("show", "spending").out())
+        .contains("online_spending")
+        .contains("total DECIMAL(38,2)");
+    assertThat(run("runs", "--view", "spending").out())
+        .contains("spending v1")
+        .contains("succeeded");
+    JsonNode shown = JSON.readTree(run("show", "spending", "--output", "json").out());
+    assertThat(shown.path("live").path("rows").asLong()).isEqualTo(2);
+    JsonNode listed = JSON.readTree(run("list", "--output", "json").out());
+    assertThat(listed.path("views").get(1).path("rows").isNull()).isTrue();
+  }
+
+  @Test
+  void validate_goodConfig_isValid() {
+    Outcome outcome = run("validate");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(outcome.out()).isEqualTo(config + " is valid: 2 views\n");
+  }
+
+  @Test
+  void validate_columnsThatAreNotThere_tellsAllWithPointers() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(
+        config,
+        text.replace("\"column\": \"amount\"", "\"column\": \"amuont\"")
+            .replace(
+                "\"name\": \"counting\",", "\"name\": \"counting\", \"filters\": [\"paid = 1\"],"));
+
+    Outcome outcome = run("validate", "--output", "json");
+
+    assertThat(outcome.exitCode()).isEqualTo(2);
+    JsonNode mistakes = JSON.readTree(outcome.out()).path("mistakes");
+    assertThat(mistakes).hasSize(2);
+    assertThat(mistakes.get(0).path("pointer").asString()).startsWith("/views/0/aggregations/0");
+    assertThat(mistakes.get(0).path("message").asString()).contains("amuont").contains("'amount'");
+    assertThat(mistakes.get(1).path("pointer").asString()).startsWith("/views/1/filters/0");
+  }
+
+  @Test
+  void validate_unsetVariable_namesIt() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(
+        config, text.replace("\"project\": \"test\"", "\"project\": \"${NOT_SET_ANYWHERE}\""));
+
+    Outcome outcome = run("validate");
+
+    assertThat(outcome.exitCode()).isEqualTo(2);
+    assertThat(outcome.out()).contains("/project").contains("NOT_SET_ANYWHERE");
+  }
+
+  @Test
+  void validate_variableOfUp_isReadFromItsDirectory() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(config, text.replace("\"test\"", "\"${FEATUREDUCK_TEST_PROJECT}\""));
+    Path directory = Files.createDirectories(folder.resolve(".featureduck"));
+    Files.writeString(directory.resolve("env"), "FEATUREDUCK_TEST_PROJECT='test'\n");
+
+    assertThat(run("validate").exitCode()).isZero();
+  }
+
+  @Test
+  void doctor_goodMachine_findsNothing() {
+    Outcome outcome = run("doctor", "--output", "json");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(JSON.readTree(outcome.out()).path("findings"))
+        .extracting(finding -> finding.path("what").asString())
+        .contains("JDK", "config", "online store", "disk", "DuckDB's postgres_scanner");
+  }
+
+  @Test
+  void doctor_databaseAway_saysSoAndExitsWith1() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(config, text.replaceFirst("127\\.0\\.0\\.1:\\d+", "127.0.0.1:1"));
+
+    Outcome outcome = run("doctor");
+
+    assertThat(outcome.exitCode()).isEqualTo(1);
+    assertThat(outcome.out()).containsPattern("online store +failed +.*127\\.0\\.0\\.1:1");
+  }
+
+  @Test
+  void execute_usedWrongly_exitsWith2AndKeepsTheAnswerEmpty() {
+    assertThat(run("materialise").exitCode()).isEqualTo(2);
+    assertThat(run("get", "spending").exitCode()).isEqualTo(2);
+    Outcome outcome = run("sql", "spendign");
+    assertThat(outcome.exitCode()).isEqualTo(2);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.err()).contains("did you mean 'spending'?");
+    assertThat(run("list", "--output", "xml").err()).contains("neither text nor json");
+  }
+
+  private record Outcome(int exitCode, String out, String err) {}
+
+  private Outcome run(String... arguments) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    String[] all = java.util.Arrays.copyOf(arguments, arguments.length + 2);
+    all[arguments.length] = "--config";
+    all[arguments.length + 1] = config.toString();
+    int exitCode =
+        FeatureDuck.execute(
+            new Console(new PrintWriter(out, true), new PrintWriter(err, true)), all);
+    return new Outcome(exitCode, out.toString(), err.toString());
+  }
+}
