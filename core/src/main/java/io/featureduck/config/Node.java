@@ -1,7 +1,7 @@
 package io.featureduck.config;
 
 import io.featureduck.definition.DurationText;
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import io.featureduck.expression.Expression;
 import io.featureduck.expression.ExpressionParser;
 import io.featureduck.expression.ExpressionSyntaxException;

@@ -1,6 +1,6 @@
 package io.featureduck.config;
 
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

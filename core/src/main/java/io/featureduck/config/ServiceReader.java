@@ -3,7 +3,7 @@ package io.featureduck.config;
 import io.featureduck.definition.FeatureService;
 import io.featureduck.definition.FeatureService.Selection;
 import io.featureduck.definition.FeatureView;
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -1,6 +1,6 @@
 package io.featureduck.expression;
 
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import io.featureduck.expression.Expression.Arithmetic;
 import io.featureduck.expression.Expression.ArithmeticOperator;
 import io.featureduck.expression.Expression.Call;

@@ -1,6 +1,6 @@
 package io.featureduck.expression;
 
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.util.ArrayList;

@@ -1,6 +1,6 @@
 package io.featureduck.plan;
 
-import io.featureduck.definition.Nearest;
+import io.featureduck.error.Nearest;
 import io.featureduck.expression.Expression.Column;
 import io.featureduck.type.FeatureType;
 import java.util.ArrayList;

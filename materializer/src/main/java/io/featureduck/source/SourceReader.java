@@ -1,7 +1,6 @@
 package io.featureduck.source;
 
 import io.featureduck.definition.JoinKey;
-import io.featureduck.definition.Nearest;
 import io.featureduck.definition.Source;
 import io.featureduck.definition.Source.Database;
 import io.featureduck.dialect.DuckDbDialect;
@@ -9,6 +8,7 @@ import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.error.Nearest;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.SourceSchema.Column;
 import io.featureduck.type.FeatureType;

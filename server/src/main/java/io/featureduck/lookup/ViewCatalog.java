@@ -1,8 +1,8 @@
 package io.featureduck.lookup;
 
-import io.featureduck.definition.Nearest;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.error.Nearest;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.store.LiveView;
 import java.util.Collection;

@@ -2,9 +2,9 @@ package io.featureduck.main;
 
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.FeatureView;
-import io.featureduck.definition.Nearest;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.error.Nearest;
 import java.util.List;
 
 /** The views of a config, by the names that a command was given. */

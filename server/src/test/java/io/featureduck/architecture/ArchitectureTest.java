@@ -2,6 +2,7 @@ package io.featureduck.architecture;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -112,6 +113,10 @@ class ArchitectureTest {
                               || type.getPackageName().startsWith("org.duckdb")
                               || type.getPackageName().startsWith("org.postgresql")
                               || type.getPackageName().startsWith("org.flywaydb"))));
+
+  @ArchTest
+  static final ArchRule PACKAGES_HAVE_NO_CYCLES =
+      slices().matching("io.featureduck.(*)..").should().beFreeOfCycles();
 
   @ArchTest
   static final ArchRule NOTHING_IS_NAMED_AFTER_NOTHING =

@@ -1,4 +1,4 @@
-package io.featureduck.definition;
+package io.featureduck.error;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package io.featureduck.definition;
+package io.featureduck.error;
 
 import java.util.Collection;
 import java.util.Locale;
