@@ -82,7 +82,7 @@ final class RunTransaction implements AutoCloseable {
       outcome = compareAndWrite(rows);
     } else {
       createAside();
-      long read = copyAside(out -> rows.writeTo(out), "");
+      long read = copy(aside, rows);
       outcome = new Outcome(read, read, Optional.empty(), true);
     }
     if (outcome.replaced()) {
@@ -197,17 +197,10 @@ final class RunTransaction implements AutoCloseable {
             .formatted(aside, featureDefinitions()));
   }
 
-  /**
-   * @param more columns after the event time, each with a comma before it
-   */
-  private long copyAside(Rows rows, String more) throws SQLException {
-    return copy(aside, more, rows);
-  }
-
-  private long copy(String table, String more, Rows rows) throws SQLException {
+  private long copy(String table, Rows rows) throws SQLException {
     String sql =
-        "COPY %s (entity_key, %sevent_timestamp%s) FROM STDIN (FORMAT binary, FREEZE)"
-            .formatted(table, featureColumns(""), more);
+        "COPY %s (entity_key, %sevent_timestamp) FROM STDIN (FORMAT binary, FREEZE)"
+            .formatted(table, featureColumns(""));
     CopyIn copy = connection.unwrap(PGConnection.class).getCopyAPI().copyIn(sql);
     try {
       BinaryCopy out = new BinaryCopy(copy, cancellation);
@@ -251,7 +244,7 @@ final class RunTransaction implements AutoCloseable {
           %sevent_timestamp TIMESTAMPTZ) ON COMMIT DROP
         """
             .formatted(featureDefinitions()));
-    long read = copy("stage", "", rows);
+    long read = copy("stage", rows);
     execute("ANALYZE stage");
     execute(
         """

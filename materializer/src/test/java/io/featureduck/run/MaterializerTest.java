@@ -278,6 +278,32 @@ final class MaterializerTest {
   }
 
   @Test
+  void run_storeConnectionBreaksWhileItWrites_isWrittenAgain() throws Exception {
+    fillOrders();
+    String many =
+        """
+        {"name": "many", "entities": ["customer"], "source": "orders",
+         "sql": "SELECT i AS customer_id, TIMESTAMPTZ '2026-01-01 00:00:00Z' AS ordered_at, sin(i) AS f FROM range(2000000) t(i)"}
+        """;
+    try (Materializer materializer = open(definitions(orders(), many))) {
+      CompletableFuture<Run> end =
+          CompletableFuture.supplyAsync(() -> materializer.run("many", RunRequest.now()));
+      String terminate =
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY featureduck_run%'";
+      while (!end.isDone() && online(terminate).isEmpty()) {
+        Thread.onSpinWait();
+      }
+
+      Run run = end.get(120, TimeUnit.SECONDS);
+
+      assertThat(run.error()).isEmpty();
+      assertThat(run.status()).isEqualTo(Run.Status.SUCCEEDED);
+      assertThat(run.rowsWritten()).contains(2_000_000L);
+    }
+    assertThat(online("SELECT count(*) FROM online_many")).containsExactly("2000000");
+  }
+
+  @Test
   void preview_oneEntity_computesAndWritesNothing() throws Exception {
     fillOrders();
     FeatureStore definitions = definitions(orders(), TOTALS);
