@@ -59,7 +59,15 @@ public sealed interface Expression {
 
   /** {@code AND} or {@code OR}. */
   record Logical(LogicalOperator operator, Expression left, Expression right)
-      implements Expression {}
+      implements Expression {
+    /** Returns the conditions joined by AND, in their order; there must be one at least. */
+    public static Expression all(List<? extends Expression> conditions) {
+      return conditions.stream()
+          .<Expression>map(condition -> condition)
+          .reduce((left, right) -> new Logical(LogicalOperator.AND, left, right))
+          .orElseThrow();
+    }
+  }
 
   record Not(Expression operand) implements Expression {}
 

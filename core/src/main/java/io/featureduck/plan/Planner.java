@@ -7,7 +7,6 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Projection;
 import io.featureduck.definition.Source;
 import io.featureduck.definition.Window;
-import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.error.Nearest;
 import io.featureduck.expression.Expression;
@@ -17,7 +16,6 @@ import io.featureduck.expression.Expression.Column;
 import io.featureduck.expression.Expression.Comparison;
 import io.featureduck.expression.Expression.ComparisonOperator;
 import io.featureduck.expression.Expression.IntervalLiteral;
-import io.featureduck.expression.Expression.IsNull;
 import io.featureduck.expression.Expression.KeyText;
 import io.featureduck.expression.Expression.Logical;
 import io.featureduck.expression.Expression.LogicalOperator;
@@ -31,15 +29,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Makes the plan of a view from its definition and its sources as they really are. It goes on after
@@ -56,7 +51,7 @@ public final class Planner {
   private final FeatureView view;
   private final Map<String, Source> sources;
   private final Map<String, SourceSchema> schemas;
-  private final List<PlanMistake> mistakes = new ArrayList<>();
+  private final PlanMistakes mistakes = new PlanMistakes();
   private final List<Feature> features = new ArrayList<>();
 
   private Planner(FeatureView view, List<Source> sources, Map<String, SourceSchema> schemas) {
@@ -84,7 +79,7 @@ public final class Planner {
       FeatureView view, List<Source> sources, Map<String, SourceSchema> schemas) {
     Planner planner = new Planner(view, sources, schemas);
     var unused = planner.plan();
-    return List.copyOf(planner.mistakes);
+    return planner.mistakes.toList();
   }
 
   /**
@@ -114,21 +109,17 @@ public final class Planner {
         planner.planSql(new LogicalPlan.Query(query.sql(), query.inputs(), result)));
   }
 
-  private <T> T orThrow(@Nullable T planned) {
-    if (planned == null || !mistakes.isEmpty()) {
-      StringBuilder message =
-          new StringBuilder("view %s can't be computed:".formatted(view.name()));
-      mistakes.forEach(mistake -> message.append("\n  ").append(mistake));
-      throw new FeatureException(ErrorCode.SOURCE_SCHEMA, message.toString());
-    }
-    return planned;
+  private <T> T orThrow(Optional<T> planned) {
+    mistakes.throwIfAny(view.name());
+    return planned.orElseThrow();
   }
 
-  private @Nullable ViewPlan plan() {
-    Rows own = rows(view.source(), "/source");
-    if (own == null) {
-      return null;
+  private Optional<ViewPlan> plan() {
+    Optional<SourceRows> found = rows(view.source(), "/source");
+    if (found.isEmpty()) {
+      return Optional.empty();
     }
+    SourceRows own = found.get();
     Scope scope = new Scope("source '" + view.source() + "'", Optional.of(view.source()));
     own.schema().columns().forEach(scope::add);
     List<Joined> joins = joins(own, scope);
@@ -137,44 +128,25 @@ public final class Planner {
     List<Expression> filters = new ArrayList<>();
     for (int i = 0; i < view.filters().size(); i++) {
       Expression filter = view.filters().get(i);
-      attempt("/filters/" + i, () -> typer.condition(filter))
+      mistakes
+          .attempt("/filters/" + i, () -> typer.condition(filter))
           .ifPresent(typed -> filters.add(typed.expression()));
     }
     Body body =
         view.aggregations().isEmpty() ? latest(own, typer, keys) : aggregated(own, typer, keys);
     checkFeatures(keys);
     if (!mistakes.isEmpty()) {
-      return null;
+      return Optional.empty();
     }
     Set<Column> wanted = new HashSet<>(scope.used());
     if (body.ordered()) {
       wanted.addAll(own.order());
     }
-    LogicalPlan input = filtered(scan(own, wanted), upToAsOf(own, columnsOf(keys)), joins, filters);
-    LogicalPlan counted = scan(own, new HashSet<>(columnsOf(keys)));
-    return new ViewPlan(body.over().apply(input), features, rejected(counted, own, keys));
-  }
-
-  /** A source's rows as a plan sees them, with the columns that tell their order. */
-  private record Rows(Source source, SourceSchema schema, Column eventTime, Column cursor) {
-    boolean hasCursor() {
-      return !cursor.equals(eventTime);
-    }
-
-    /** Returns what tells which of two rows is newer: the same total order in every engine. */
-    List<Column> order() {
-      Set<Column> order = new LinkedHashSet<>(List.of(eventTime, cursor));
-      if (source.rowId().isPresent()) {
-        order.add(new Column(Optional.empty(), source.rowId().get()));
-      } else {
-        for (SourceSchema.Column column : schema.columns()) {
-          if (column.type().isPresent()) {
-            order.add(new Column(Optional.empty(), column.name()));
-          }
-        }
-      }
-      return List.copyOf(order);
-    }
+    List<Expression> keyColumns = columnsOf(keys);
+    LogicalPlan input = filtered(own.scan(wanted), own.upToAsOf(keyColumns), joins, filters);
+    LogicalPlan counted = own.scan(new HashSet<>(keyColumns));
+    return Optional.of(
+        new ViewPlan(body.over().apply(input), features, own.rejected(counted, keyColumns)));
   }
 
   private record Joined(
@@ -186,116 +158,29 @@ public final class Planner {
   /** What is put on top of the filtered rows; ordered if it tells newer rows from older ones. */
   private record Body(boolean ordered, UnaryOperator<LogicalPlan> over) {}
 
-  private @Nullable Rows rows(String name, String pointer) {
+  private Optional<SourceRows> rows(String name, String pointer) {
     Source source = sources.get(name);
     SourceSchema schema = schemas.get(name);
     if (source == null || schema == null) {
       mistakes.add(
-          new PlanMistake(
-              pointer,
-              "unknown source '%s'%s".formatted(name, Nearest.hint(name, sources.keySet()))));
-      return null;
-    }
-    SourceSchema declared = declared(source, schema, pointer);
-    Optional<Column> eventTime =
-        time(declared, source, source.timestampField(), "timestamp_field", pointer);
-    Optional<Column> cursor =
-        source.cursorField().equals(source.timestampField())
-            ? eventTime
-            : time(declared, source, source.cursorField(), "cursor_field", pointer);
-    Optional<String> rowId =
-        source.rowId().map(id -> columnName(declared, source, id, "row_id", pointer));
-    if (eventTime.isEmpty() || cursor.isEmpty() || rowId.equals(Optional.of(""))) {
-      return null;
-    }
-    return new Rows(
-        source, asTimes(declared, eventTime.get(), cursor.get()), eventTime.get(), cursor.get());
-  }
-
-  /** Puts the types that the source declares in place of those that were found. */
-  private SourceSchema declared(Source source, SourceSchema schema, String pointer) {
-    List<String> names = schema.columns().stream().map(SourceSchema.Column::name).toList();
-    source.columns().keySet().stream()
-        .sorted()
-        .filter(name -> !names.contains(name))
-        .forEach(name ->
-            mistakes.add(
-                new PlanMistake(
-                    pointer,
-                    "source '%s' declares the type of column '%s', which it doesn't have%s"
-                        .formatted(source.name(), name, Nearest.hint(name, names)))));
-    return new SourceSchema(
-        schema.columns().stream()
-            .map(column -> {
-              FeatureType type = source.columns().get(column.name());
-              return type == null
-                  ? column
-                  : new SourceSchema.Column(
-                      column.name(), Optional.of(type), column.engineType(), column.zoned());
-            })
-            .toList());
-  }
-
-  private static SourceSchema asTimes(SourceSchema schema, Column eventTime, Column cursor) {
-    return new SourceSchema(
-        schema.columns().stream()
-            .map(column ->
-                column.name().equals(eventTime.name()) || column.name().equals(cursor.name())
-                    ? new SourceSchema.Column(
-                        column.name(),
-                        Optional.of(Primitive.TIMESTAMP),
-                        column.engineType(),
-                        column.zoned())
-                    : column)
-            .toList());
-  }
-
-  private Optional<Column> time(
-      SourceSchema schema, Source source, String name, String role, String pointer) {
-    String found = columnName(schema, source, name, role, pointer);
-    if (found.isEmpty()) {
+          pointer, "unknown source '%s'%s".formatted(name, Nearest.hint(name, sources.keySet())));
       return Optional.empty();
     }
-    SourceSchema.Column column = schema.column(found).orElseThrow();
-    if (!column.type().equals(Optional.of(Primitive.TIMESTAMP))
-        && !column.type().equals(Optional.of(Primitive.DATE))) {
-      mistakes.add(
-          new PlanMistake(
-              pointer,
-              "%s '%s' of source '%s' is of type %s: must be a TIMESTAMP or DATE (declare it in the source's \"columns\" if its values are)"
-                  .formatted(role, name, source.name(), column.engineType())));
-      return Optional.empty();
-    }
-    return Optional.of(new Column(Optional.empty(), found));
+    return SourceRows.of(source, schema, pointer, mistakes);
   }
 
-  /** Returns the column's real name, or the empty text where there is none. */
-  private String columnName(
-      SourceSchema schema, Source source, String name, String role, String pointer) {
-    Scope scope = new Scope("source '%s'".formatted(source.name()), Optional.empty());
-    schema.columns().forEach(column -> scope.add(column.name(), Primitive.BOOL));
-    try {
-      return ((Column) scope.resolve(new Column(Optional.empty(), name)).expression()).name();
-    } catch (TypeMistake mistake) {
-      mistakes.add(new PlanMistake(pointer, role + ": " + mistake.what()));
-      return "";
-    }
-  }
-
-  private List<Joined> joins(Rows own, Scope scope) {
+  private List<Joined> joins(SourceRows own, Scope scope) {
     List<Joined> joins = new ArrayList<>();
     for (int i = 0; i < view.joins().size(); i++) {
       Join join = view.joins().get(i);
       String pointer = "/joins/" + i;
-      Rows right = rows(join.source(), pointer + "/source");
-      if (right != null) {
-        joins.add(join(own, right, join, pointer, scope));
-      }
+      rows(join.source(), pointer + "/source")
+          .ifPresent(right -> joins.add(join(own, right, join, pointer, scope)));
     }
     return joins;
   }
 
-  private Joined join(Rows own, Rows right, Join join, String pointer, Scope scope) {
+  private Joined join(SourceRows own, SourceRows right, Join join, String pointer, Scope scope) {
     Scope rightScope = new Scope("source '" + join.source() + "'", Optional.of(join.source()));
     right.schema().columns().forEach(rightScope::add);
     List<LogicalPlan.Join.On> on = new ArrayList<>();
@@ -304,8 +189,9 @@ public final class Planner {
     for (int i = 0; i < join.on().size(); i++) {
       Join.On pair = join.on().get(i);
       String at = pointer + "/on/" + i;
-      Optional<Typed> left = attempt(at + "/left", () -> resolve(leftScope, pair.left()));
-      Optional<Typed> other = attempt(at + "/right", () -> resolve(rightScope, pair.right()));
+      Optional<Typed> left = mistakes.attempt(at + "/left", () -> resolve(leftScope, pair.left()));
+      Optional<Typed> other =
+          mistakes.attempt(at + "/right", () -> resolve(rightScope, pair.right()));
       if (left.isPresent() && other.isPresent()) {
         Expression equal =
             new Comparison(
@@ -318,7 +204,8 @@ public final class Planner {
             "right",
             List.of(
                 new SourceSchema.Column("c", other.get().type(), other.get().typeName(), true)));
-        attempt(at, () -> new ExpressionTyper(both).type(equal))
+        mistakes
+            .attempt(at, () -> new ExpressionTyper(both).type(equal))
             .ifPresent(unused ->
                 on.add(
                     new LogicalPlan.Join.On(
@@ -328,7 +215,8 @@ public final class Planner {
     List<SourceSchema.Column> taken = new ArrayList<>();
     for (int i = 0; i < join.columns().size(); i++) {
       String name = join.columns().get(i);
-      attempt(pointer + "/columns/" + i, () -> resolve(rightScope, name))
+      mistakes
+          .attempt(pointer + "/columns/" + i, () -> resolve(rightScope, name))
           .ifPresent(typed ->
               taken.add(right.schema().column(((Column) typed.expression()).name()).orElseThrow()));
     }
@@ -340,9 +228,7 @@ public final class Planner {
     List<Expression> rightKeys = on.stream().<Expression>map(LogicalPlan.Join.On::right).toList();
     LogicalPlan newest =
         new LogicalPlan.LatestPerEntity(
-            new LogicalPlan.Filter(
-                new LogicalPlan.Scan(right.source(), known(right.schema())),
-                all(upToAsOf(right, rightKeys))),
+            new LogicalPlan.Filter(right.scanAll(), Logical.all(right.upToAsOf(rightKeys))),
             rightKeys,
             right.order());
     List<String> columns =
@@ -361,15 +247,12 @@ public final class Planner {
     return new Column(Optional.empty(), name);
   }
 
-  private static SourceSchema known(SourceSchema schema) {
-    return new SourceSchema(
-        schema.columns().stream().filter(column -> column.type().isPresent()).toList());
-  }
-
   private List<Key> keys(Scope scope) {
     List<Key> keys = new ArrayList<>();
     for (JoinKey key : view.joinKeys()) {
-      attempt("/entities", () -> key(scope, key)).ifPresent(typed -> keys.add(new Key(key, typed)));
+      mistakes
+          .attempt("/entities", () -> key(scope, key))
+          .ifPresent(typed -> keys.add(new Key(key, typed)));
     }
     return keys;
   }
@@ -386,23 +269,6 @@ public final class Planner {
     return key.type() == Primitive.INT32 ? value.as(Primitive.INT32) : value;
   }
 
-  private static List<Expression> upToAsOf(Rows rows, List<Expression> notNull) {
-    List<Expression> conditions = new ArrayList<>();
-    notNull.forEach(key -> conditions.add(new IsNull(key, true)));
-    conditions.add(
-        new Comparison(ComparisonOperator.LESS_OR_EQUAL, rows.eventTime(), new Expression.AsOf()));
-    if (rows.hasCursor()) {
-      // A row that was never marked as written is no row from the future.
-      conditions.add(
-          new Logical(
-              LogicalOperator.OR,
-              new Comparison(
-                  ComparisonOperator.LESS_OR_EQUAL, rows.cursor(), new Expression.AsOf()),
-              new IsNull(rows.cursor(), false)));
-    }
-    return conditions;
-  }
-
   private static List<Expression> columnsOf(List<Key> keys) {
     return keys.stream()
         .map(key ->
@@ -417,7 +283,7 @@ public final class Planner {
     List<Expression> conditions = new ArrayList<>(known);
     LogicalPlan rows = scan;
     if (!joins.isEmpty()) {
-      rows = new LogicalPlan.Filter(rows, all(conditions));
+      rows = new LogicalPlan.Filter(rows, Logical.all(conditions));
       conditions.clear();
       for (Joined joined : joins) {
         rows =
@@ -431,31 +297,10 @@ public final class Planner {
       }
     }
     conditions.addAll(filters);
-    return conditions.isEmpty() ? rows : new LogicalPlan.Filter(rows, all(conditions));
+    return conditions.isEmpty() ? rows : new LogicalPlan.Filter(rows, Logical.all(conditions));
   }
 
-  private static Expression all(List<Expression> conditions) {
-    return conditions.stream()
-        .reduce((left, right) -> new Logical(LogicalOperator.AND, left, right))
-        .orElseThrow();
-  }
-
-  /** Scans the columns that are wanted, and those that tell the time. */
-  private static LogicalPlan.Scan scan(Rows own, Set<? extends Expression> wanted) {
-    return new LogicalPlan.Scan(
-        own.source(),
-        new SourceSchema(
-            own.schema().columns().stream()
-                .filter(column -> {
-                  Column asked = column(column.name());
-                  return wanted.contains(asked)
-                      || asked.equals(own.eventTime())
-                      || asked.equals(own.cursor());
-                })
-                .toList()));
-  }
-
-  private Body latest(Rows own, ExpressionTyper typer, List<Key> keys) {
+  private Body latest(SourceRows own, ExpressionTyper typer, List<Key> keys) {
     KeyText entity = keyText(keys);
     List<Named> columns = new ArrayList<>();
     columns.add(new Named(ENTITY_KEY, entity));
@@ -471,7 +316,8 @@ public final class Planner {
                 new LogicalPlan.LatestPerEntity(input, columnsOf(keys), own.order()), columns));
   }
 
-  private void addAllColumns(Rows own, ExpressionTyper typer, List<Key> keys, List<Named> columns) {
+  private void addAllColumns(
+      SourceRows own, ExpressionTyper typer, List<Key> keys, List<Named> columns) {
     List<Expression> keyColumns = columnsOf(keys);
     for (SourceSchema.Column column : own.schema().columns()) {
       Column name = column(column.name());
@@ -481,7 +327,8 @@ public final class Planner {
           || RESERVED.contains(column.name().toLowerCase(Locale.ROOT))) {
         continue;
       }
-      attempt("", () -> typer.type(name))
+      mistakes
+          .attempt("", () -> typer.type(name))
           .ifPresent(typed -> {
             FeatureType type = typed.type().orElseThrow();
             columns.add(new Named(column.name(), new Expression.Cast(name, type)));
@@ -493,7 +340,8 @@ public final class Planner {
   private void addProjections(ExpressionTyper typer, KeyText entity, List<Named> columns) {
     for (int i = 0; i < view.projections().size(); i++) {
       Projection projection = view.projections().get(i);
-      attempt("/projections/" + i, () -> projected(typer, projection))
+      mistakes
+          .attempt("/projections/" + i, () -> projected(typer, projection))
           .ifPresent(typed -> {
             FeatureType type = typed.type().orElseThrow();
             columns.add(
@@ -536,13 +384,15 @@ public final class Planner {
         : new Expression.Cast(value, type);
   }
 
-  private Body aggregated(Rows own, ExpressionTyper typer, List<Key> keys) {
+  private Body aggregated(SourceRows own, ExpressionTyper typer, List<Key> keys) {
     List<Made> made = new ArrayList<>();
     boolean ordered = false;
     for (int i = 0; i < view.aggregations().size(); i++) {
       Aggregation aggregation = view.aggregations().get(i);
       ordered |= isOrdered(aggregation.function());
-      attempt("/aggregations/" + i, () -> made(own, typer, aggregation)).ifPresent(made::addAll);
+      mistakes
+          .attempt("/aggregations/" + i, () -> made(own, typer, aggregation))
+          .ifPresent(made::addAll);
     }
     made.forEach(one -> features.add(new Feature(one.measure().name(), one.type())));
     List<Named> groups =
@@ -628,7 +478,7 @@ public final class Planner {
   /** A feature that an aggregation makes, and its type, which may be another than its measure's. */
   private record Made(Measure measure, FeatureType type, boolean mayOverflow) {}
 
-  private static List<Made> made(Rows own, ExpressionTyper typer, Aggregation aggregation) {
+  private static List<Made> made(SourceRows own, ExpressionTyper typer, Aggregation aggregation) {
     Optional<Typed> input = aggregation.input().map(typer::type);
     Optional<Expression> filter =
         aggregation.filter().map(condition -> typer.condition(condition).expression());
@@ -662,7 +512,7 @@ public final class Planner {
   }
 
   /** {@code event time > as_of - window}: the upper end is in every row's filter already. */
-  private static Expression within(Rows own, Window window, Optional<Expression> filter) {
+  private static Expression within(SourceRows own, Window window, Optional<Expression> filter) {
     Expression start =
         new Arithmetic(ArithmeticOperator.SUBTRACT, new Expression.AsOf(), interval(window));
     Expression inside = new Comparison(ComparisonOperator.GREATER, own.eventTime(), start);
@@ -697,124 +547,80 @@ public final class Planner {
     for (Feature feature : features) {
       String name = feature.name();
       if (!seen.add(name.toLowerCase(Locale.ROOT))) {
-        mistakes.add(new PlanMistake("", "two features are named '%s'".formatted(name)));
+        mistakes.add("", "two features are named '%s'".formatted(name));
       }
       if (RESERVED.contains(name.toLowerCase(Locale.ROOT))) {
-        mistakes.add(new PlanMistake("", "no feature may be named '%s'".formatted(name)));
+        mistakes.add("", "no feature may be named '%s'".formatted(name));
       }
       if (name.getBytes(StandardCharsets.UTF_8).length > NAME_BYTES_MAX) {
-        mistakes.add(
-            new PlanMistake("", "the feature name '%s' is longer than 63 bytes".formatted(name)));
+        mistakes.add("", "the feature name '%s' is longer than 63 bytes".formatted(name));
       }
       if (!view.aggregations().isEmpty()
           && keys.stream().anyMatch(key -> key.key().name().equalsIgnoreCase(name))) {
-        mistakes.add(
-            new PlanMistake("", "feature '%s' has the name of a join key".formatted(name)));
+        mistakes.add("", "feature '%s' has the name of a join key".formatted(name));
       }
     }
     if (features.isEmpty() && mistakes.isEmpty()) {
-      mistakes.add(new PlanMistake("", "the view has no feature"));
+      mistakes.add("", "the view has no feature");
     }
   }
 
-  private static LogicalPlan rejected(LogicalPlan rows, Rows own, List<Key> keys) {
-    Expression nullKey =
-        columnsOf(keys).stream()
-            .<Expression>map(key -> new IsNull(key, false))
-            .reduce((left, right) -> new Logical(LogicalOperator.OR, left, right))
-            .orElseThrow();
-    Expression keyed =
-        all(columnsOf(keys).stream().<Expression>map(key -> new IsNull(key, true)).toList());
-    Expression later =
-        new Comparison(ComparisonOperator.GREATER, own.eventTime(), new Expression.AsOf());
-    if (own.hasCursor()) {
-      later =
-          new Logical(
-              LogicalOperator.AND,
-              new IsNull(own.eventTime(), true),
-              new Logical(
-                  LogicalOperator.OR,
-                  later,
-                  new Comparison(ComparisonOperator.GREATER, own.cursor(), new Expression.AsOf())));
-    }
-    return new LogicalPlan.Aggregate(
-        rows,
-        List.of(),
-        List.of(
-            count("rows_read", Optional.empty()),
-            count("null_join_key", Optional.of(nullKey)),
-            count(
-                "null_event_time",
-                Optional.of(
-                    new Logical(LogicalOperator.AND, keyed, new IsNull(own.eventTime(), false)))),
-            count("after_as_of", Optional.of(new Logical(LogicalOperator.AND, keyed, later)))),
-        List.of());
-  }
-
-  private static Measure count(String name, Optional<Expression> filter) {
-    return new Measure(
-        name,
-        Aggregation.Function.COUNT,
-        Optional.empty(),
-        filter,
-        Optional.empty(),
-        Optional.empty(),
-        Primitive.INT64);
-  }
-
-  private LogicalPlan.@Nullable Query query() {
+  private Optional<LogicalPlan.Query> query() {
     String sql = view.sql().orElseThrow();
     List<LogicalPlan.Query.Input> inputs = new ArrayList<>();
     List<String> names = new ArrayList<>(List.of(view.source()));
     view.joins().forEach(join -> names.add(join.source()));
     for (int i = 0; i < names.size(); i++) {
-      Rows rows = rows(names.get(i), i == 0 ? "/source" : "/joins/" + (i - 1) + "/source");
-      if (rows != null) {
-        inputs.add(
-            new LogicalPlan.Query.Input(
-                names.get(i),
-                new LogicalPlan.Filter(
-                    new LogicalPlan.Scan(rows.source(), known(rows.schema())),
-                    all(upToAsOf(rows, List.of())))));
-      }
+      String name = names.get(i);
+      rows(name, i == 0 ? "/source" : "/joins/" + (i - 1) + "/source")
+          .ifPresent(rows ->
+              inputs.add(
+                  new LogicalPlan.Query.Input(
+                      name,
+                      new LogicalPlan.Filter(
+                          rows.scanAll(), Logical.all(rows.upToAsOf(List.of()))))));
     }
-    return new LogicalPlan.Query(sql, inputs, new SourceSchema(List.of()));
+    return Optional.of(new LogicalPlan.Query(sql, inputs, new SourceSchema(List.of())));
   }
 
-  private @Nullable ViewPlan planSql(LogicalPlan.Query query) {
+  private Optional<ViewPlan> planSql(LogicalPlan.Query query) {
     Source source = sources.get(view.source());
     if (source == null) {
-      mistakes.add(new PlanMistake("/source", "unknown source '%s'".formatted(view.source())));
-      return null;
+      mistakes.add("/source", "unknown source '%s'".formatted(view.source()));
+      return Optional.empty();
     }
     Scope scope = new Scope("the view's sql", Optional.empty());
     query.schema().columns().forEach(scope::add);
     Optional<Typed> time =
-        attempt("/sql", () -> resolve(scope, source.timestampField()))
+        mistakes
+            .attempt("/sql", () -> resolve(scope, source.timestampField()))
             .filter(typed -> typed.type().isPresent());
     List<Key> keys = new ArrayList<>();
     for (JoinKey key : view.joinKeys()) {
-      attempt("/sql", () -> key(scope, key)).ifPresent(typed -> keys.add(new Key(key, typed)));
+      mistakes
+          .attempt("/sql", () -> key(scope, key))
+          .ifPresent(typed -> keys.add(new Key(key, typed)));
     }
     if (time.isPresent() && !time.get().is(Primitive.TIMESTAMP)) {
       mistakes.add(
-          new PlanMistake(
-              "/sql",
-              "column '%s' is of type %s: must be a TIMESTAMP"
-                  .formatted(source.timestampField(), time.get().typeName())));
+          "/sql",
+          "column '%s' is of type %s: must be a TIMESTAMP"
+              .formatted(source.timestampField(), time.get().typeName()));
     }
     if (time.isEmpty() || !mistakes.isEmpty()) {
-      return null;
+      return Optional.empty();
     }
     Column eventTime = (Column) time.get().expression();
-    Rows rows = new Rows(withoutRowId(source), query.schema(), eventTime, eventTime);
+    SourceRows rows = new SourceRows(withoutRowId(source), query.schema(), eventTime, eventTime);
     Body body = latest(rows, new ExpressionTyper(scope), keys);
     checkFeatures(keys);
     if (!mistakes.isEmpty()) {
-      return null;
+      return Optional.empty();
     }
-    LogicalPlan known = new LogicalPlan.Filter(query, all(upToAsOf(rows, columnsOf(keys))));
-    return new ViewPlan(body.over().apply(known), features, rejected(query, rows, keys));
+    List<Expression> keyColumns = columnsOf(keys);
+    LogicalPlan known = new LogicalPlan.Filter(query, Logical.all(rows.upToAsOf(keyColumns)));
+    return Optional.of(
+        new ViewPlan(body.over().apply(known), features, rows.rejected(query, keyColumns)));
   }
 
   /** The SELECT need not give the source's row_id, so its rows are told apart by all columns. */
@@ -830,14 +636,5 @@ public final class Planner {
         Optional.empty(),
         source.columns(),
         source.isStatic());
-  }
-
-  private <T> Optional<T> attempt(String pointer, Supplier<T> step) {
-    try {
-      return Optional.of(step.get());
-    } catch (TypeMistake mistake) {
-      mistakes.add(new PlanMistake(pointer, mistake.what()));
-      return Optional.empty();
-    }
   }
 }
