@@ -333,7 +333,13 @@ final class Node {
       return ZoneOffset.UTC;
     }
     try {
-      return ZoneId.of(text.get());
+      ZoneId zone = ZoneId.of(text.get());
+      if (zone.normalized() instanceof ZoneOffset offset && offset.getTotalSeconds() % 3_600 != 0) {
+        node.mistake(
+            "%s is no whole number of hours: expected a region such as Asia/Kolkata"
+                .formatted(node.shown()));
+      }
+      return zone;
     } catch (DateTimeException refused) {
       node.mistake(
           "%s is no time zone%s"

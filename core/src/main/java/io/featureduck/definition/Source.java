@@ -3,6 +3,7 @@ package io.featureduck.definition;
 import io.featureduck.type.FeatureType;
 import java.time.Duration;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.Optional;
 
@@ -32,6 +33,19 @@ public record Source(
     boolean isStatic) {
   public Source {
     columns = Map.copyOf(columns);
+  }
+
+  /** Returns the timezone by a name that databases know: theirs for a fixed offset is Etc/GMT-2. */
+  public String zoneName() {
+    if (!(timezone.normalized() instanceof ZoneOffset offset)) {
+      return timezone.getId();
+    }
+    int hours = offset.getTotalSeconds() / 3_600;
+    if (hours * 3_600 != offset.getTotalSeconds()) {
+      throw new IllegalArgumentException("no database knows the zone " + timezone);
+    }
+    // The sign is the other way round, as in POSIX.
+    return hours == 0 ? "UTC" : "Etc/GMT%+d".formatted(-hours);
   }
 
   /** Where the rows are. */

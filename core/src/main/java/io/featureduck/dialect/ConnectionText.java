@@ -6,14 +6,19 @@ import java.util.regex.Pattern;
 final class ConnectionText {
   private static final Pattern PAIR =
       Pattern.compile(
-          "(?i)\\b(password|passwd|pwd|sslpassword|passfile)(\\s*=\\s*)('(?:[^'\\\\]|\\\\.|'')*'|[^\\s&;]+)");
-  private static final Pattern ADDRESS = Pattern.compile("(//[^/@:\\s]*):[^/@]*@");
+          "(?i)\\b(password|passwd|pwd|sslpassword|passfile)(\\s*=\\s*)('(?:[^'\\\\]|\\\\.|'')*'|(?:[^\\s\\\\]|\\\\.)+)");
+  private static final Pattern PARAMETER =
+      Pattern.compile("(?i)([?&](?:password|sslpassword|passfile)=)[^&]*");
+  private static final Pattern ADDRESS = Pattern.compile("(//[^/@:\\s]*):[^@]*@");
 
   private ConnectionText() {}
 
   /** Puts {@code ***} in place of passwords, in the form of pairs and of addresses. */
   static String masked(String connection) {
-    String pairs = PAIR.matcher(connection).replaceAll("$1$2***");
-    return ADDRESS.matcher(pairs).replaceAll("$1:***@");
+    if (connection.contains("://")) {
+      String address = ADDRESS.matcher(connection).replaceFirst("$1:***@");
+      return PARAMETER.matcher(address).replaceAll("$1***");
+    }
+    return PAIR.matcher(connection).replaceAll("$1$2***");
   }
 }

@@ -214,7 +214,7 @@ public final class DuckDbDialect extends SqlDialect {
   String read(Source source, SourceSchema.Column column) {
     boolean exactAlready =
         throughServer(source) && source.columns().get(column.name()) instanceof Decimal;
-    return exactAlready ? identifier(column.name()) : read(column, source.timezone().getId());
+    return exactAlready ? identifier(column.name()) : read(column, source.zoneName());
   }
 
   @Override

@@ -145,6 +145,9 @@ final class DuckDbDialectTest {
         "`host=a PASSWORD = 'x \\' y' z=1`, host=a PASSWORD = *** z=1",
         "postgresql://u:pw@h:5432/d, postgresql://u:***@h:5432/d",
         "postgresql://h/d?user=u&password=pw&x=1, postgresql://h/d?user=u&password=***&x=1",
+        "host=a password=ge\\ heim x=1, host=a password=*** x=1",
+        "host=a password=a&b;c'd x=1, host=a password=*** x=1",
+        "postgresql://u:a/b@h/d, postgresql://u:***@h/d",
         "host=a user=b, host=a user=b"
       })
   void masked_anyForm_hidesThePassword(String connection, String expected) {

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Copies one column's value of the current row from DuckDB's result to the store. */
 interface ColumnWriter {
+  /** Stands for an infinite instant, which no answer could show; DuckDB's are far from it. */
+  long INFINITE_MICROS = Long.MAX_VALUE;
+
   void write(ResultSet rows, int column, BinaryCopy out) throws SQLException;
 
   /** Returns the writer of features of {@code type}, in the form that ComputedRows selects. */
@@ -71,7 +74,7 @@ interface ColumnWriter {
                   if (rows.wasNull()) {
                     out.putNull();
                   } else {
-                    out.putDate(value);
+                    out.putDate(finite(value));
                   }
                 };
             case TIMESTAMP ->
@@ -80,7 +83,7 @@ interface ColumnWriter {
                   if (rows.wasNull()) {
                     out.putNull();
                   } else {
-                    out.putTimestamp(value);
+                    out.putTimestamp(finite(value));
                   }
                 };
             case STRING, JSON, BYTES ->
@@ -131,8 +134,8 @@ interface ColumnWriter {
           case INT64 -> out.putLong(((Number) value).longValue());
           case FLOAT32 -> out.putFloat(((Number) value).floatValue());
           case FLOAT64 -> out.putDouble(((Number) value).doubleValue());
-          case DATE -> out.putDate(((Number) value).intValue());
-          case TIMESTAMP -> out.putTimestamp(((Number) value).longValue());
+          case DATE -> out.putDate(finite(((Number) value).intValue()));
+          case TIMESTAMP -> out.putTimestamp(finite(((Number) value).longValue()));
           case STRING -> out.putText(text((String) value));
           case BYTES -> out.putBytes(HexFormat.of().parseHex((String) value));
           case JSON -> out.putJson(json((String) value));
@@ -141,6 +144,21 @@ interface ColumnWriter {
       case FeatureType.Decimal decimal -> out.putDecimal((BigDecimal) value);
       case FeatureType.Array array -> throw new IllegalStateException("arrays don't nest");
     }
+  }
+
+  private static long finite(long micros) {
+    if (micros == INFINITE_MICROS) {
+      throw new UnfitValueException("an infinite TIMESTAMP");
+    }
+    return micros;
+  }
+
+  private static int finite(int days) {
+    // What DuckDB gives for infinity and -infinity, days since 1970.
+    if (days == Integer.MAX_VALUE || days == -Integer.MAX_VALUE) {
+      throw new UnfitValueException("an infinite DATE");
+    }
+    return days;
   }
 
   private static byte[] text(String value) {

@@ -60,7 +60,10 @@ public final class ComputedRows implements Rows {
     return switch (type) {
       case Primitive primitive ->
           switch (primitive) {
-            case TIMESTAMP -> "epoch_us(" + column + ")";
+            case TIMESTAMP ->
+                // epoch_us gives NULL for an infinite one.
+                "CASE WHEN isinf(%1$s) THEN %2$d ELSE epoch_us(%1$s) END"
+                    .formatted(column, ColumnWriter.INFINITE_MICROS);
             case DATE -> "(" + column + " - DATE '1970-01-01')::INTEGER";
             case BYTES -> "hex(" + column + ")";
             case JSON -> column + "::VARCHAR";
@@ -100,6 +103,10 @@ public final class ComputedRows implements Rows {
       long time = rows.getLong(columns);
       if (rows.wasNull()) {
         out.putNull();
+      } else if (time == ColumnWriter.INFINITE_MICROS) {
+        throw new FeatureException(
+            ErrorCode.VALUE_OUT_OF_RANGE,
+            "view %s, entity '%s': its event time is infinite".formatted(view, rows.getString(1)));
       } else {
         out.putTimestamp(time);
       }

@@ -30,8 +30,13 @@ public final class DuckDbSession implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DuckDbSession.class);
 
   private static final Pattern PASSWORD =
-      Pattern.compile("(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|[^\\s'\"&]+)");
+      Pattern.compile("(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|(?:[^\\s\\\\]|\\\\.)+)");
   private static final Pattern URL_PASSWORD = Pattern.compile("(://[^:/@\\s]*:)[^@\\s]*@");
+
+  /** What the driver puts before a failure of a statement that it prepared. */
+  private static final Pattern PENDING =
+      Pattern.compile(
+          "^Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\\s+Error: ");
 
   private final Connection connection;
   private final Path folder;
@@ -150,7 +155,7 @@ public final class DuckDbSession implements AutoCloseable {
   /** Returns a failure of DuckDB as ours. */
   FeatureException failure(String doing, SQLException e) {
     cancellation.check();
-    String message = mask(String.valueOf(e.getMessage())).strip();
+    String message = PENDING.matcher(mask(String.valueOf(e.getMessage())).strip()).replaceFirst("");
     int checked = message.indexOf(SqlDialect.OUT_OF_RANGE);
     if (checked >= 0) {
       // What a plan's own check says needs none of DuckDB's words.
@@ -169,7 +174,9 @@ public final class DuckDbSession implements AutoCloseable {
     if (message.startsWith("Out of Memory Error")) {
       return ErrorCode.OUT_OF_MEMORY;
     }
-    if (message.startsWith("Out of Range Error") || message.startsWith("Conversion Error")) {
+    if (message.startsWith("Out of Range Error")
+        || message.startsWith("Conversion Error")
+        || message.contains("numeric field overflow")) {
       return ErrorCode.VALUE_OUT_OF_RANGE;
     }
     if (message.startsWith("Binder Error")

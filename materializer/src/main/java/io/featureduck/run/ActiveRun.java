@@ -144,6 +144,7 @@ final class ActiveRun {
       asOf = Optional.of(computation.asOf());
       LiveView live =
           materializer.store().register(view, computation.features(), materializer.hostName());
+      computation.checkValues();
       Rejected rejected = computation.rejected();
       rowsRead = rejected.rows();
       RunCommit commit =

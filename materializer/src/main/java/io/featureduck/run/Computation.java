@@ -5,6 +5,7 @@ import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.Join;
 import io.featureduck.definition.Source;
 import io.featureduck.dialect.DuckDbDialect;
+import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
@@ -146,11 +147,47 @@ final class Computation {
       return Planner.plan(view, sources, schemas);
     }
     LogicalPlan.Query query = Planner.query(view, sources, schemas);
+    checkOneSelect(view, session);
     List<SourceSchema.Column> columns =
         session.list(
             RUN.describe(query, asOf),
             row -> RUN.column(row.getString("column_name"), row.getString("column_type")));
     return Planner.planSql(view, query, new SourceSchema(columns), sources);
+  }
+
+  /** Refuses what is no single SELECT by itself, for it is put into a larger one. */
+  private static void checkOneSelect(FeatureView view, DuckDbSession session) {
+    String parse =
+        """
+        SELECT coalesce(parsed->>'error_message', '') AS refused,
+          coalesce((parsed->>'position')::BIGINT, 0) + 1 AS position,
+          coalesce(json_array_length(parsed, '$.statements'), 0) AS statements
+        FROM (SELECT json_serialize_sql(%s) AS parsed)
+        """
+            .formatted(DuckDb.literal(view.sql().orElseThrow()));
+    String mistake =
+        session
+            .list(
+                parse,
+                row -> {
+                  if (row.getString("refused").startsWith("Only SELECT")) {
+                    return "expected one SELECT";
+                  }
+                  if (!row.getString("refused").isEmpty()) {
+                    return "%s at character %d"
+                        .formatted(row.getString("refused"), row.getLong("position"));
+                  }
+                  long statements = row.getLong("statements");
+                  return statements == 1
+                      ? ""
+                      : "expected one SELECT, found %d".formatted(statements);
+                })
+            .getFirst();
+    if (!mistake.isEmpty()) {
+      throw new FeatureException(
+          ErrorCode.SOURCE_SCHEMA,
+          "view %s can't be computed:\n  /sql: %s".formatted(view.name(), mistake));
+    }
   }
 
   Instant asOf() {
@@ -169,6 +206,30 @@ final class Computation {
   /** Returns the statement for people: without passwords, each table scanned by itself. */
   String shownSql() {
     return SHOWN.show(plan.plan(), asOf);
+  }
+
+  /**
+   * Looks for values that a source holds and DuckDB would take for others.
+   *
+   * @throws FeatureException VALUE_OUT_OF_RANGE
+   */
+  void checkValues() {
+    checkValues(plan.plan());
+  }
+
+  private void checkValues(LogicalPlan part) {
+    switch (part) {
+      case LogicalPlan.Scan scan -> reader.checkNumbers(scan.source(), scan.schema());
+      case LogicalPlan.Query query -> query.inputs().forEach(input -> checkValues(input.plan()));
+      case LogicalPlan.Filter filter -> checkValues(filter.input());
+      case LogicalPlan.Join join -> {
+        checkValues(join.left());
+        checkValues(join.right());
+      }
+      case LogicalPlan.LatestPerEntity latest -> checkValues(latest.input());
+      case LogicalPlan.Aggregate aggregate -> checkValues(aggregate.input());
+      case LogicalPlan.Project project -> checkValues(project.input());
+    }
   }
 
   /** Counts the rows of the view's own source, and those that no run takes. */

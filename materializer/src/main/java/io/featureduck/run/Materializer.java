@@ -176,6 +176,7 @@ public final class Materializer implements AutoCloseable {
   }
 
   private Preview preview(Opened opened, Optional<String> key) {
+    opened.computation().checkValues();
     List<String> columns = new ArrayList<>();
     columns.add("entity_key");
     opened.computation().features().stream().map(Feature::name).forEach(columns::add);

@@ -19,6 +19,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -142,7 +143,7 @@ public final class SourceReader {
     Source.Table table = (Source.Table) source.location();
     List<String> nulls = new ArrayList<>();
     for (JoinKey key : joinKeys) {
-      nulls.add(DuckDb.identifier(key.name()) + " IS NULL");
+      nulls.add(DuckDb.identifier(column(schema, key.name()).name()) + " IS NULL");
     }
     String noKey = "(" + String.join(" OR ", nulls) + ")";
     String eventTime = instant(source, schema, source.timestampField());
@@ -170,12 +171,22 @@ public final class SourceReader {
   }
 
   private static String instant(Source source, SourceSchema schema, String name) {
-    String column = DuckDb.identifier(name);
-    boolean zoned = schema.column(name).map(Column::zoned).orElse(false);
-    return zoned
+    Column found = column(schema, name);
+    String column = DuckDb.identifier(found.name());
+    return found.zoned()
         ? column
-        : "(%s::timestamp AT TIME ZONE %s)"
-            .formatted(column, DuckDb.literal(source.timezone().getId()));
+        : "(%s::timestamp AT TIME ZONE %s)".formatted(column, DuckDb.literal(source.zoneName()));
+  }
+
+  /** Returns the column that a definition's {@code name} means: case matters only between two. */
+  private static Column column(SourceSchema schema, String name) {
+    return schema
+        .column(name)
+        .or(() ->
+            schema.columns().stream()
+                .filter(column -> column.name().equalsIgnoreCase(name))
+                .findFirst())
+        .orElseThrow(() -> new IllegalArgumentException("no column '%s'".formatted(name)));
   }
 
   private void attach(Source source, Source.Table table) {
@@ -187,6 +198,7 @@ public final class SourceReader {
     if (attached.contains(source.name())) {
       return;
     }
+    checkAddress(source, table.connection().reveal());
     try {
       session.load("postgres_scanner");
       session.execute(
@@ -198,6 +210,23 @@ public final class SourceReader {
       throw named(source, e);
     }
     boolean ignored = attached.add(source.name());
+  }
+
+  /**
+   * Refuses an address whose password isn't encoded: the client library would repeat parts of it.
+   */
+  private static void checkAddress(Source source, String connection) {
+    int start = connection.indexOf("://");
+    int end = connection.lastIndexOf('@');
+    if (start >= 0 && end > start) {
+      String user = connection.substring(start + 3, end);
+      if (user.matches("[^:]*:.*(?:[/@?#\\s]|%(?![0-9A-Fa-f]{2})).*")) {
+        throw new FeatureException(
+            ErrorCode.INVALID_CONFIG,
+            "source %s: connection_string: the password in an address must be percent-encoded"
+                .formatted(source.name()));
+      }
+    }
   }
 
   /** Returns a connection string that doesn't wait for ever for a host that never answers. */
@@ -223,28 +252,32 @@ public final class SourceReader {
 
   /** Returns the columns as DuckDB sees them, but those that it would see as what they are not. */
   private List<Column> tableColumns(Source source, Source.Table table) {
-    Map<String, Column> known = serverColumns(source, table);
+    Map<String, Optional<Column>> known = serverColumns(source, table);
     String describe =
         "DESCRIBE SELECT * FROM %s.%s.%s"
             .formatted(
                 DuckDb.identifier(DIALECT.attachedName(source)),
                 DuckDb.identifier(table.schema()),
                 DuckDb.identifier(table.table()));
-    return ask(
-        source,
-        describe,
-        row -> {
-          String name = row.getString("column_name");
-          Column column = known.get(name);
-          return column == null ? DIALECT.column(name, row.getString("column_type")) : column;
-        });
+    Map<String, Column> described = new HashMap<>();
+    for (Column column :
+        ask(
+            source,
+            describe,
+            row -> DIALECT.column(row.getString("column_name"), row.getString("column_type")))) {
+      Column ignored = described.put(column.name(), column);
+    }
+    List<Column> columns = new ArrayList<>();
+    known.forEach((name, column) -> columns.add(column.orElseGet(() -> described.get(name))));
+    return columns;
   }
 
   /**
-   * Returns those columns that DuckDB sees as something else, by name: NUMERIC without precision
-   * becomes a DOUBLE; JSON, domains and what it doesn't know become text.
+   * Returns all columns in the table's order by name; with those that DuckDB sees as something
+   * else: NUMERIC without precision becomes a DOUBLE; JSON, domains and what it doesn't know become
+   * text; of two names that differ in case only, it takes either for the first.
    */
-  private Map<String, Column> serverColumns(Source source, Source.Table table) {
+  private Map<String, Optional<Column>> serverColumns(Source source, Source.Table table) {
     String columns =
         """
         SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
@@ -257,9 +290,10 @@ public final class SourceReader {
         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
           AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        ORDER BY a.attnum
         """
             .formatted(DuckDb.literal(table.schema()), DuckDb.literal(table.table()));
-    Map<String, Column> known = new HashMap<>();
+    Map<String, Optional<Column>> known = new LinkedHashMap<>();
     List<String> found =
         ask(
             source,
@@ -267,19 +301,29 @@ public final class SourceReader {
             row -> {
               String name = row.getString("name");
               String base = row.getString("base");
+              Optional<Column> column = Optional.empty();
               if (row.getLong("dimensions") > 1 || !isKnown(base)) {
-                Column ignored =
-                    known.put(
-                        name, new Column(name, Optional.empty(), row.getString("type"), false));
+                column =
+                    Optional.of(new Column(name, Optional.empty(), row.getString("type"), false));
               } else if (base.startsWith("json")) {
-                Column ignored =
-                    known.put(
-                        name, new Column(name, Optional.of(Primitive.JSON), "VARCHAR", false));
+                column =
+                    Optional.of(new Column(name, Optional.of(Primitive.JSON), "VARCHAR", false));
               }
+              Optional<Column> ignored = known.put(name, column);
               return name;
             });
     if (found.isEmpty()) {
       throw missing(source, table);
+    }
+    for (String name : found) {
+      found.stream()
+          .filter(other -> !other.equals(name) && other.equalsIgnoreCase(name))
+          .findFirst()
+          .ifPresent(other -> {
+            String type = "one that can't be told from '%s' beside it".formatted(other);
+            Optional<Column> ignored =
+                known.put(name, Optional.of(new Column(name, Optional.empty(), type, false)));
+          });
     }
     return known;
   }
@@ -317,6 +361,62 @@ public final class SourceReader {
       return session.list(sql, reader);
     } catch (FeatureException e) {
       throw named(source, e);
+    }
+  }
+
+  /**
+   * Fails where a number of the columns is no number: the connection would give it as 0.
+   *
+   * @throws FeatureException VALUE_OUT_OF_RANGE that names the source and its columns
+   */
+  public void checkNumbers(Source source, SourceSchema used) {
+    if (!(source.location() instanceof Source.Table table)) {
+      return;
+    }
+    List<String> names = new ArrayList<>();
+    List<String> counts = new ArrayList<>();
+    for (Column column : used.columns()) {
+      String name = DuckDb.identifier(column.name());
+      String nan =
+          switch (column.type().orElse(Primitive.BOOL)) {
+            case FeatureType.Decimal decimal -> name + " = 'NaN'";
+            case FeatureType.Array(FeatureType.Decimal decimal) -> "'NaN' = ANY(" + name + ")";
+            case FeatureType.Array array -> "";
+            case Primitive primitive -> "";
+          };
+      if (!nan.isEmpty()) {
+        counts.add("count(*) FILTER (WHERE %s) AS n%d".formatted(nan, names.size()));
+        names.add(column.name());
+      }
+    }
+    if (names.isEmpty()) {
+      return;
+    }
+    String sql =
+        "SELECT %s FROM %s.%s"
+            .formatted(
+                String.join(", ", counts),
+                DuckDb.identifier(table.schema()),
+                DuckDb.identifier(table.table()));
+    List<Long> found =
+        ask(
+                source,
+                serverQuery(source, sql),
+                row -> {
+                  List<Long> numbers = new ArrayList<>();
+                  for (int i = 1; i <= names.size(); i++) {
+                    numbers.add(row.getLong(i));
+                  }
+                  return numbers;
+                })
+            .getFirst();
+    for (int i = 0; i < names.size(); i++) {
+      if (found.get(i) > 0) {
+        throw new FeatureException(
+            ErrorCode.VALUE_OUT_OF_RANGE,
+            "source %s: column '%s' is NaN in %d rows, which no DECIMAL can be"
+                .formatted(source.name(), names.get(i), found.get(i)));
+      }
     }
   }
 

@@ -210,5 +210,7 @@ final class ComputedRowsTest {
                 "Unable to connect to \"host=h password=geheim dbname=d\" or \"password='ge heim' user=u\" or postgresql://u:geheim@h/d?x=1"))
         .isEqualTo(
             "Unable to connect to \"host=h password=*** dbname=d\" or \"password=*** user=u\" or postgresql://u:***@h/d?x=1");
+    assertThat(DuckDbSession.mask("at \"password=ge\\ he'im&x\\\\y user=u\": no"))
+        .isEqualTo("at \"password=*** user=u\": no");
   }
 }
