@@ -21,6 +21,8 @@ final class SettingsReader {
           "postgresql://(?:(?<user>[^:@/?#\\s]+)(?::(?<password>[^@/?#\\s]*))?@)?"
               + "(?<address>(?:\\[[0-9A-Fa-f:.]+\\]|[^:/?#@\\s\\[\\]]+)(?::(?<port>\\d{1,5}))?)"
               + "/(?<rest>[^/?#\\s]+(?:\\?[^#\\s]*)?)");
+  private static final Pattern PASSWORD_PARAMETER =
+      Pattern.compile("[?&](ssl)?password=", Pattern.CASE_INSENSITIVE);
   private static final Duration TIMEOUT_MAX = Duration.ofSeconds(30);
   private static final Duration CACHE_MAX_AGE = Duration.ofSeconds(30);
   private static final long MEBIBYTE = 1L << 20;
@@ -77,6 +79,9 @@ final class SettingsReader {
       // Its text is not shown: it may hold a password, also where it can't be read.
       if (!matcher.matches() || portOf(matcher) > 65_535) {
         address.mistake("expected postgresql://user@host:5432/database");
+      } else if (PASSWORD_PARAMETER.matcher(matcher.group("rest")).find()) {
+        // Parameters are shown wherever the address is.
+        address.mistake("holds a password as a parameter: put it into 'password'");
       } else if (matcher.group("password") != null) {
         if (password.isPresent()) {
           address.mistake("holds a password, and 'password' is there, too: leave out one of them");

@@ -176,6 +176,13 @@ class ConfigReaderTest {
   }
 
   @Test
+  void read_passwordAmongTheUrlsParameters_isRefusedWithoutShowingIt() throws IOException {
+    assertThat(mistakes(LEAST.replace("localhost/shop", "localhost/shop?a=b&Password=hunter2")))
+        .doesNotContain("hunter2")
+        .contains("/online_store/url: holds a password as a parameter: put it into 'password'");
+  }
+
+  @Test
   void read_includes_takesDefinitionsFromThem() throws IOException {
     include(
         "features/a.json",
