@@ -105,7 +105,7 @@ final class StatusRoutes {
       case VIEWS -> views(request);
       case VIEW -> view(request, named(segments));
       case FRESHNESS -> freshness(request, named(segments));
-      case MATERIALIZE -> materialize(request, named(segments));
+      case MATERIALIZE -> materialize(request, name(segments));
       case RUNS -> runs(request, query);
       case LIVE -> Exchange.ok(request, bytes(JSON.createObjectNode().put("status", "live")));
       case READY -> ready(request);
@@ -149,8 +149,12 @@ final class StatusRoutes {
   }
 
   private ServedView named(List<String> segments) {
+    return catalog.view(name(segments));
+  }
+
+  private static String name(List<String> segments) {
     String name = segments.get(1);
-    return catalog.view(PercentText.decode(name, 0, name.length()));
+    return PercentText.decode(name, 0, name.length());
   }
 
   private void views(HttpServerRequest request) {
@@ -235,12 +239,15 @@ final class StatusRoutes {
         .orElse("fresh");
   }
 
-  private void materialize(HttpServerRequest request, ServedView view) {
+  /**
+   * Takes any name: a view that never could be run is not served yet, and may be run all the same.
+   */
+  private void materialize(HttpServerRequest request, String view) {
     answerAccepted(
         request,
         Exchange.jsonBody(request, settings.bodyBytesMax())
             .map(StatusRoutes::isFull)
-            .compose(full -> startRun(view.name(), full)));
+            .compose(full -> startRun(view, full)));
   }
 
   private static boolean isFull(Buffer body) {
@@ -282,13 +289,16 @@ final class StatusRoutes {
   }
 
   /** The materializer fails with the id of an error code, a colon and words for the client. */
-  private static Throwable refusal(String view, Throwable cause) {
+  private Throwable refusal(String view, Throwable cause) {
     if (!(cause instanceof ReplyException reply)) {
       return cause;
     }
     if (reply.failureType() == ReplyFailure.NO_HANDLERS) {
-      return new FeatureException(
-          ErrorCode.STORE_UNAVAILABLE, "nothing materializes in this process", cause);
+      return catalog
+          .unknown(view)
+          .orElseGet(() ->
+              new FeatureException(
+                  ErrorCode.STORE_UNAVAILABLE, "nothing materializes in this process", cause));
     }
     if (reply.failureType() == ReplyFailure.TIMEOUT) {
       return new FeatureException(
@@ -310,7 +320,7 @@ final class StatusRoutes {
   }
 
   private void runs(HttpServerRequest request, QueryParameters query) {
-    Optional<String> view = query.get("view").map(name -> catalog.view(name).name());
+    Optional<String> view = query.get("view");
     int limit = query.get("limit").map(StatusRoutes::limit).orElse(RUNS);
     answer(request, blocking(() -> runs(view, limit)));
   }
@@ -337,7 +347,15 @@ final class StatusRoutes {
   private byte[] runs(Optional<String> view, int limit) {
     ObjectNode root = JSON.createObjectNode();
     ArrayNode list = root.putArray("runs");
-    for (Run run : store.runs(view, limit)) {
+    List<Run> runs = store.runs(view, limit);
+    // A view that is not served, or not any more, may have runs: they tell why.
+    if (runs.isEmpty()) {
+      view.flatMap(catalog::unknown)
+          .ifPresent(unknown -> {
+            throw unknown;
+          });
+    }
+    for (Run run : runs) {
       list.add(RunDocument.of(run));
     }
     return bytes(root);

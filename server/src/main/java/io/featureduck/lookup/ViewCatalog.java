@@ -8,6 +8,7 @@ import io.featureduck.store.LiveView;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /** The live views, as served. Read by every event loop, written by {@link ChangePoller} alone. */
@@ -31,12 +32,17 @@ public final class ViewCatalog {
   public ServedView view(String name) {
     ServedView view = byName.get(name);
     if (view == null) {
-      throw unknown(name);
+      throw refusal(name);
     }
     return view;
   }
 
-  private FeatureException unknown(String name) {
+  /** Returns what {@link #view} would fail with; empty where the view is live. */
+  public Optional<FeatureException> unknown(String name) {
+    return byName.containsKey(name) ? Optional.empty() : Optional.of(refusal(name));
+  }
+
+  private FeatureException refusal(String name) {
     if (!loaded) {
       return new FeatureException(
           ErrorCode.STORE_UNAVAILABLE, "the views are not known yet: the online store is away");

@@ -137,6 +137,21 @@ class StatusRoutesTest {
   @Test
   void materialize_noMaterializerHere_isUnavailable() {
     assertThat(served.post("/views/user_features/materialize", "{}").status()).isEqualTo(503);
+    assertThat(served.post("/views/user_feature/materialize", "{}").status()).isEqualTo(404);
+  }
+
+  @Test
+  void materialize_viewThatNeverCouldBeRun_isAskedForAllTheSame() {
+    served
+        .vertx()
+        .eventBus()
+        .<JsonObject>consumer(
+            "featureduck.materialize", message -> message.reply(new JsonObject().put("run_id", 7)));
+
+    Answer answer = served.post("/views/broken/materialize", "{}");
+
+    assertThat(answer.status()).isEqualTo(202);
+    assertThat(answer.json().path("run_id").asLong()).isEqualTo(7);
   }
 
   @Test
