@@ -19,6 +19,7 @@ import io.vertx.core.VerticleBase;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
+import java.io.IOException;
 import java.time.InstantSource;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
@@ -97,7 +98,18 @@ public final class LookupServer extends VerticleBase {
         .invalidRequestHandler(LookupServer::refuse)
         .requestHandler(this::handle)
         .listen()
+        .recover(cause -> Future.failedFuture(notBound(cause)))
         .onSuccess(listening -> bound.accept(listening.actualPort()));
+  }
+
+  private IOException notBound(Throwable cause) {
+    return new IOException(
+        "can't listen on %s, port %d: %s"
+            .formatted(
+                parts.settings().host(),
+                parts.settings().port(),
+                String.valueOf(cause.getMessage())),
+        cause);
   }
 
   private HttpServerOptions options() {

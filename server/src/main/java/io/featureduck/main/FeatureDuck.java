@@ -4,6 +4,10 @@ import ch.qos.logback.classic.Level;
 import io.featureduck.config.InvalidConfigException;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import java.io.IOException;
+import java.nio.file.FileSystemException;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.slf4j.Logger;
@@ -11,6 +15,7 @@ import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.TypeConversionException;
 
 /** The command line. Exit codes: 0; 1 failed; 2 used wrongly, or the config is invalid. */
 @Command(
@@ -54,6 +59,8 @@ public final class FeatureDuck implements Callable<Integer> {
         .addSubcommand(new ListCommand(console))
         .addSubcommand(new ShowCommand(console))
         .addSubcommand(new DoctorCommand(console))
+        // After the commands, for it goes to those that are there.
+        .registerConverter(Instant.class, FeatureDuck::instant)
         .setOut(console.out())
         .setErr(console.err())
         .setExecutionExceptionHandler(
@@ -66,6 +73,15 @@ public final class FeatureDuck implements Callable<Integer> {
   public Integer call() {
     console.err().println("Missing command: try 'featureduck up', or 'featureduck --help'.");
     return ExitCode.USAGE;
+  }
+
+  private static Instant instant(String value) {
+    try {
+      return Instant.parse(value);
+    } catch (DateTimeParseException e) {
+      throw new TypeConversionException(
+          "'%s' is no instant such as 2026-11-23T10:00:00Z".formatted(value));
+    }
   }
 
   private static int failed(Console console, String command, Exception failure) {
@@ -82,6 +98,17 @@ public final class FeatureDuck implements Callable<Integer> {
         yield named.code() == ErrorCode.INVALID_CONFIG || named.code() == ErrorCode.UNKNOWN_VIEW
             ? ExitCode.USAGE
             : ExitCode.SOFTWARE;
+      }
+      case FileSystemException file -> {
+        // Its message is little more than the file's name.
+        console.err().printf("featureduck %s: %s%n", command, file);
+        LOG.debug("{} failed", command, file);
+        yield ExitCode.SOFTWARE;
+      }
+      case IOException outside -> {
+        console.err().printf("featureduck %s: %s%n", command, outside.getMessage());
+        LOG.debug("{} failed", command, outside);
+        yield ExitCode.SOFTWARE;
       }
       default -> {
         console.err().printf("featureduck %s: %s%n", command, failure);

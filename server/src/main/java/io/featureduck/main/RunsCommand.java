@@ -1,5 +1,7 @@
 package io.featureduck.main;
 
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
 import io.featureduck.http.RunDocument;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
@@ -27,7 +29,11 @@ final class RunsCommand implements Callable<Integer> {
   @Option(names = "--view", paramLabel = "VIEW", description = "Of this view only.")
   private Optional<String> view = Optional.empty();
 
-  @Option(names = "--limit", paramLabel = "N", description = "At most so many (default: 20).")
+  @Option(
+      names = "--limit",
+      paramLabel = "N",
+      converter = NumberReader.Limit.class,
+      description = "At most so many, up to 1000 (default: 20).")
   private int limit = 20;
 
   RunsCommand(Console console) {
@@ -36,7 +42,14 @@ final class RunsCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    List<Run> runs = OnlineStore.open(config.read().onlineStore()).runs(view, limit);
+    FeatureStore definitions = config.read();
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    List<Run> runs = store.runs(view, limit);
+    if (runs.isEmpty()) {
+      // A view that is declared no more may still have runs.
+      Optional<FeatureView> ignored = view.map(name -> DeclaredViews.view(definitions, name));
+    }
     output.print(console.out(), () -> text(runs), () -> json(runs));
     return ExitCode.OK;
   }
