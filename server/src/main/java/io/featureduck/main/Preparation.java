@@ -9,6 +9,7 @@ import io.featureduck.run.RunRequest;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -31,22 +32,37 @@ final class Preparation {
     this.materializer = materializer;
   }
 
-  /** Materializes the views that never were. */
-  void materializeMissing() {
+  /** Materializes the views that never were, as long as the process is not told to end. */
+  void materializeMissing(Shutdown shutdown) {
     Set<String> materialized = materialized();
-    definitions.views().stream()
-        .filter(view -> !materialized.contains(view.name()))
-        .forEach(this::materialize);
+    materialize(
+        definitions.views().stream().filter(view -> !materialized.contains(view.name())).toList(),
+        shutdown);
   }
 
-  /** Materializes every view. */
-  void materializeAll() {
-    definitions.views().forEach(this::materialize);
+  /** Materializes every view, as long as the process is not told to end. */
+  void materializeAll(Shutdown shutdown) {
+    materialize(definitions.views(), shutdown);
   }
 
-  /** Tells whether every declared view has a table. */
+  private void materialize(List<FeatureView> views, Shutdown shutdown) {
+    for (FeatureView view : views) {
+      if (shutdown.hasBegun()) {
+        return;
+      }
+      materialize(view, shutdown);
+    }
+  }
+
+  /** Tells whether every declared view has a table; where the store is away, nobody knows. */
   boolean isComplete() {
-    return materialized().containsAll(definitions.views().stream().map(FeatureView::name).toList());
+    try {
+      return materialized()
+          .containsAll(definitions.views().stream().map(FeatureView::name).toList());
+    } catch (FeatureException e) {
+      LOG.debug("the store was not asked what it has", e);
+      return false;
+    }
   }
 
   private Set<String> materialized() {
@@ -56,11 +72,11 @@ final class Preparation {
         .collect(Collectors.toSet());
   }
 
-  private void materialize(FeatureView view) {
+  private void materialize(FeatureView view, Shutdown shutdown) {
     try {
       Run run = materializer.run(view.name(), RunRequest.now());
       // The run has told the log how it went.
-      if (run.status() != Run.Status.SUCCEEDED) {
+      if (run.status() != Run.Status.SUCCEEDED && !shutdown.hasBegun()) {
         failed(view, run.error().orElse(run.status().id()));
       }
     } catch (FeatureException e) {
@@ -68,7 +84,9 @@ final class Preparation {
         // Its schedule was quicker; who asks isComplete waits for that run.
         return;
       }
-      failed(view, e.getMessage());
+      if (!shutdown.hasBegun()) {
+        failed(view, e.getMessage());
+      }
     }
   }
 

@@ -19,6 +19,8 @@ import picocli.CommandLine.TypeConversionException;
     mixinStandardHelpOptions = true)
 final class ServeCommand implements Callable<Integer> {
   private static final long READY_CHECK_MILLIS = 100;
+  // A view that fails may do so for days; asking whether it still does is a query.
+  private static final long COMPLETE_CHECK_MILLIS = 1_000;
 
   private final Console console;
 
@@ -35,6 +37,7 @@ final class ServeCommand implements Callable<Integer> {
   @Option(
       names = "--port",
       paramLabel = "PORT",
+      converter = NumberReader.Port.class,
       description = "In place of the config's; 0: a free one.")
   private int port = -1;
 
@@ -60,9 +63,9 @@ final class ServeCommand implements Callable<Integer> {
                   role == Role.MATERIALIZE ? 1 : Runtime.getRuntime().availableProcessors()));
       Preparation preparation = new Preparation(definitions, store, materializer);
       if (role != Role.SERVE) {
-        preparation.materializeMissing();
+        preparation.materializeMissing(shutdown);
       }
-      announceReady(console, service, preparation, shutdown);
+      boolean ignored = announceReady(console, service, preparation, shutdown);
       shutdown.awaitSignal();
       throw new AssertionError("a process that was told to end goes on");
     } finally {
@@ -83,16 +86,27 @@ final class ServeCommand implements Callable<Integer> {
         : Service.listeningOn(definitions, definitions.server().host(), port);
   }
 
-  /** Prints the line that scripts wait for, once each view has a table and is served. */
-  static void announceReady(
+  /**
+   * Prints the line that scripts wait for, once each view has a table and is served; false where
+   * the process is told to end before.
+   */
+  static boolean announceReady(
       Console console, Service service, Preparation preparation, Shutdown shutdown)
       throws InterruptedException {
-    while (!service.isReady() || !preparation.isComplete()) {
-      if (shutdown.awaitBegin(READY_CHECK_MILLIS, TimeUnit.MILLISECONDS)) {
-        return;
+    while (true) {
+      boolean served = service.isReady();
+      if (shutdown.hasBegun()) {
+        return false;
+      }
+      if (served && preparation.isComplete()) {
+        console.out().println("ready " + service.address());
+        return true;
+      }
+      long wait = served ? COMPLETE_CHECK_MILLIS : READY_CHECK_MILLIS;
+      if (shutdown.awaitBegin(wait, TimeUnit.MILLISECONDS)) {
+        return false;
       }
     }
-    console.out().println("ready " + service.address());
   }
 
   private static final class RoleReader implements ITypeConverter<Role> {

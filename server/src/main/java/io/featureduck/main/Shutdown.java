@@ -1,6 +1,8 @@
 package io.featureduck.main;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import java.io.IOException;
+import java.sql.SQLException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.CountDownLatch;
@@ -28,12 +30,38 @@ final class Shutdown implements AutoCloseable {
   /** Has something closed before all that was added so far; at once if the end has begun. */
   @CanIgnoreReturnValue
   synchronized <T extends AutoCloseable> T add(T resource) {
-    if (begun.getCount() == 0) {
+    if (hasBegun()) {
       close(resource);
     } else {
       opened.push(resource);
     }
     return resource;
+  }
+
+  /** Makes something that would outlive the process if nobody closed it. */
+  @FunctionalInterface
+  interface Opening<T extends AutoCloseable> {
+    T open() throws IOException, SQLException;
+  }
+
+  /**
+   * Opens something that goes on when the JVM ends, such as a database: a signal that comes
+   * meanwhile waits until it is there, and closes it. Never returns once the end has begun.
+   */
+  synchronized <T extends AutoCloseable> T open(Opening<T> opening)
+      throws IOException, SQLException, InterruptedException {
+    if (hasBegun()) {
+      // The monitor is let go while it waits, for the end needs it.
+      while (true) {
+        wait();
+      }
+    }
+    return add(opening.open());
+  }
+
+  /** Tells whether the end has begun. */
+  boolean hasBegun() {
+    return begun.getCount() == 0;
   }
 
   /** Waits at most so long; true if the end has begun. */
@@ -49,8 +77,13 @@ final class Shutdown implements AutoCloseable {
   }
 
   @Override
-  public synchronized void close() {
+  public void close() {
+    // Before the monitor is had, so that who opens something at the moment knows.
     begun.countDown();
+    closeAll();
+  }
+
+  private synchronized void closeAll() {
     while (!opened.isEmpty()) {
       close(opened.pop());
     }

@@ -35,6 +35,7 @@ final class UpCommand implements Callable<Integer> {
   @Option(
       names = "--port",
       paramLabel = "PORT",
+      converter = NumberReader.Port.class,
       description = "Where to serve (default: the config's, 8080); 0: a free one.")
   private int port = -1;
 
@@ -50,7 +51,7 @@ final class UpCommand implements Callable<Integer> {
     Shutdown shutdown = Shutdown.onSignal();
     try {
       SampleStore sample =
-          shutdown.add(SampleStore.open(config.directory(), LocalDate.now(ZoneOffset.UTC)));
+          shutdown.open(() -> SampleStore.open(config.directory(), LocalDate.now(ZoneOffset.UTC)));
       config.store(sample.environment());
       FeatureStore definitions = ServeCommand.withPort(config.readWith(sample.environment()), port);
       OnlineStore store = OnlineStore.open(definitions.onlineStore());
@@ -67,9 +68,10 @@ final class UpCommand implements Callable<Integer> {
         insertOrders(sample, shutdown);
       }
       Preparation preparation = new Preparation(definitions, store, materializer);
-      preparation.materializeAll();
-      ServeCommand.announceReady(console, service, preparation, shutdown);
-      suggest(service.address());
+      preparation.materializeAll(shutdown);
+      if (ServeCommand.announceReady(console, service, preparation, shutdown)) {
+        suggest(service.address());
+      }
       shutdown.awaitSignal();
       throw new AssertionError("a process that was told to end goes on");
     } finally {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.featureduck.testing.TestPostgres;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
@@ -211,6 +213,39 @@ class CommandLineTest {
     assertThat(outcome.out()).isEmpty();
     assertThat(outcome.err()).contains("did you mean 'spending'?");
     assertThat(run("list", "--output", "xml").err()).contains("neither text nor json");
+  }
+
+  @Test
+  void execute_valueOutOfRange_exitsWith2AndSaysWhatIsExpected() {
+    Outcome port = run("serve", "--port", "99999");
+    assertThat(port.exitCode()).isEqualTo(2);
+    assertThat(port.err()).contains("'99999' is no whole number from 0 to 65535");
+    Outcome limit = run("runs", "--limit", "-1");
+    assertThat(limit.exitCode()).isEqualTo(2);
+    assertThat(limit.err()).contains("'-1' is no whole number from 1 to 1000");
+    Outcome instant = run("materialize", "--as-of", "yesterday");
+    assertThat(instant.exitCode()).isEqualTo(2);
+    assertThat(instant.err()).contains("'yesterday' is no instant such as");
+  }
+
+  @Test
+  void runs_emptyStore_listsNoneAndRefusesAnUnknownView() {
+    assertThat(run("runs", "--view", "spending").exitCode()).isZero();
+    Outcome unknown = run("runs", "--view", "spendign");
+    assertThat(unknown.exitCode()).isEqualTo(2);
+    assertThat(unknown.err()).contains("did you mean 'spending'?");
+  }
+
+  @Test
+  void serve_portTaken_saysWhichAndExitsWith1() throws Exception {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      Outcome outcome = run("serve", "--port", Integer.toString(taken.getLocalPort()));
+
+      assertThat(outcome.exitCode()).isEqualTo(1);
+      assertThat(outcome.err())
+          .contains("can't listen on 127.0.0.1, port " + taken.getLocalPort())
+          .doesNotContain("Exception");
+    }
   }
 
   private record Outcome(int exitCode, String out, String err) {}
