@@ -160,7 +160,9 @@ public final class DuckDbSession implements AutoCloseable {
     if (checked >= 0) {
       // What a plan's own check says needs none of DuckDB's words.
       String what = message.substring(checked + SqlDialect.OUT_OF_RANGE.length());
-      return new FeatureException(ErrorCode.VALUE_OUT_OF_RANGE, shorten(what));
+      return new FeatureException(
+          ErrorCode.VALUE_OUT_OF_RANGE,
+          shorten(what) + ": the number doesn't fit the feature's type");
     }
     SQLException masked = new SQLException(message, e.getSQLState());
     masked.setStackTrace(e.getStackTrace());

@@ -101,6 +101,15 @@ final class AwkwardSourceTest {
   }
 
   @Test
+  void run_sumBeyondItsType_namesFeatureAndEntity() throws Exception {
+    table("BIGINT", "9223372036854775807");
+    source.execute("INSERT INTO t VALUES ('a', '2026-01-01Z', 1)");
+
+    assertThat(run(postgres("t"), sum("v")).error())
+        .contains("s of entity a: the number doesn't fit the feature's type");
+  }
+
+  @Test
   void run_columnsInAnotherCase_areFound() throws Exception {
     source.execute(
         """
