@@ -17,8 +17,11 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -61,6 +64,8 @@ final class Compare {
             .start()) {
       new Compare(root, directory, entities, seconds).run(postgres.getPort(), rounds);
     }
+    // Only now: what a failed comparison left behind tells why.
+    delete(directory);
   }
 
   private void run(int postgresPort, int rounds) throws Exception {
@@ -131,7 +136,7 @@ final class Compare {
   private double materialize(Path config, String store, String... views)
       throws IOException, InterruptedException {
     List<String> words =
-        new java.util.ArrayList<>(List.of(root.resolve("featureduck").toString(), "materialize"));
+        new ArrayList<>(List.of(root.resolve("featureduck").toString(), "materialize"));
     words.addAll(List.of(views));
     words.addAll(List.of("--full", "--output", "json", "--config", config.toString()));
     String out =
@@ -235,6 +240,14 @@ final class Compare {
     try (Connection connection = DriverManager.getConnection(url);
         Statement statement = connection.createStatement()) {
       boolean ignored = statement.execute(sql);
+    }
+  }
+
+  private static void delete(Path directory) throws IOException {
+    try (Stream<Path> found = Files.walk(directory)) {
+      for (Path path : found.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(path);
+      }
     }
   }
 

@@ -126,6 +126,14 @@ public final class Serving {
   }
 
   /**
+   * Tells whether lookups of a view are answered here. A view that was materialized a moment ago,
+   * by this process or another, is when the next poll has seen it.
+   */
+  public boolean serves(String view) {
+    return parts.catalog().serves(view);
+  }
+
+  /**
    * Fails readiness, finishes what is being answered within the drain time, then closes. A second
    * call waits for the first.
    */

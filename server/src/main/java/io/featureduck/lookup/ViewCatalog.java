@@ -54,6 +54,12 @@ public final class ViewCatalog {
         "there is no view '%s'%s".formatted(shown, Nearest.hint(shown, byName.keySet())));
   }
 
+  /** Tells whether a view is live here and has a table, so that its entities can be asked for. */
+  public boolean serves(String name) {
+    ServedView view = byName.get(name);
+    return view != null && view.asOf().isPresent();
+  }
+
   /** Returns all live views, by name. */
   public Collection<ServedView> views() {
     return new TreeMap<>(byName).values();

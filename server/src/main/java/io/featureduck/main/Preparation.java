@@ -54,17 +54,6 @@ final class Preparation {
     }
   }
 
-  /** Tells whether every declared view has a table; where the store is away, nobody knows. */
-  boolean isComplete() {
-    try {
-      return materialized()
-          .containsAll(definitions.views().stream().map(FeatureView::name).toList());
-    } catch (FeatureException e) {
-      LOG.debug("the store was not asked what it has", e);
-      return false;
-    }
-  }
-
   private Set<String> materialized() {
     return store.liveViews().stream()
         .filter(view -> view.asOf().isPresent())
@@ -81,7 +70,7 @@ final class Preparation {
       }
     } catch (FeatureException e) {
       if (e.code() == ErrorCode.RUN_IN_PROGRESS) {
-        // Its schedule was quicker; who asks isComplete waits for that run.
+        // Its schedule was quicker; who waits to be ready waits for that run.
         return;
       }
       if (!shutdown.hasBegun()) {

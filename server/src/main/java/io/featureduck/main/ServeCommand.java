@@ -20,7 +20,6 @@ import picocli.CommandLine.TypeConversionException;
 final class ServeCommand implements Callable<Integer> {
   private static final long READY_CHECK_MILLIS = 100;
   // A view that fails may do so for days; asking whether it still does is a query.
-  private static final long COMPLETE_CHECK_MILLIS = 1_000;
 
   private final Console console;
 
@@ -65,7 +64,7 @@ final class ServeCommand implements Callable<Integer> {
       if (role != Role.SERVE) {
         preparation.materializeMissing(shutdown);
       }
-      boolean ignored = announceReady(console, service, preparation, shutdown);
+      boolean ignored = announceReady(console, service, shutdown);
       shutdown.awaitSignal();
       throw new AssertionError("a process that was told to end goes on");
     } finally {
@@ -90,23 +89,18 @@ final class ServeCommand implements Callable<Integer> {
    * Prints the line that scripts wait for, once each view has a table and is served; false where
    * the process is told to end before.
    */
-  static boolean announceReady(
-      Console console, Service service, Preparation preparation, Shutdown shutdown)
+  static boolean announceReady(Console console, Service service, Shutdown shutdown)
       throws InterruptedException {
-    while (true) {
-      boolean served = service.isReady();
-      if (shutdown.hasBegun()) {
-        return false;
-      }
-      if (served && preparation.isComplete()) {
+    while (!shutdown.hasBegun()) {
+      if (service.isReady()) {
         console.out().println("ready " + service.address());
         return true;
       }
-      long wait = served ? COMPLETE_CHECK_MILLIS : READY_CHECK_MILLIS;
-      if (shutdown.awaitBegin(wait, TimeUnit.MILLISECONDS)) {
+      if (shutdown.awaitBegin(READY_CHECK_MILLIS, TimeUnit.MILLISECONDS)) {
         return false;
       }
     }
+    return false;
   }
 
   private static final class RoleReader implements ITypeConverter<Role> {

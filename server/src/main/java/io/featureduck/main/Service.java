@@ -1,6 +1,7 @@
 package io.featureduck.main;
 
 import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.ServerSettings;
 import io.featureduck.http.Serving;
 import io.featureduck.run.Materializer;
@@ -49,6 +50,7 @@ final class Service implements AutoCloseable {
   private final Serving serving;
   private final Optional<String> materializing;
   private final String host;
+  private final List<String> declared;
 
   private Service(
       Vertx vertx,
@@ -56,13 +58,15 @@ final class Service implements AutoCloseable {
       List<AutoCloseable> binders,
       Serving serving,
       Optional<String> materializing,
-      String host) {
+      String host,
+      List<String> declared) {
     this.vertx = vertx;
     this.registry = registry;
     this.binders = binders;
     this.serving = serving;
     this.materializing = materializing;
     this.host = host;
+    this.declared = List.copyOf(declared);
   }
 
   /**
@@ -85,7 +89,13 @@ final class Service implements AutoCloseable {
           materializer.map(runs ->
               await(MaterializerVerticle.deploy(vertx, definitions, store, runs), START_TIMEOUT));
       return new Service(
-          vertx, registry, binders, serving, materializing, definitions.server().host());
+          vertx,
+          registry,
+          binders,
+          serving,
+          materializing,
+          definitions.server().host(),
+          definitions.views().stream().map(FeatureView::name).toList());
     } catch (RuntimeException e) {
       close(vertx);
       throw e;
@@ -141,9 +151,9 @@ final class Service implements AutoCloseable {
     return "http://" + name + ":" + serving.port();
   }
 
-  /** Tells whether {@code /health/ready} is 200. */
+  /** Tells whether {@code /health/ready} is 200 and every declared view is served. */
   boolean isReady() {
-    return serving.isReady();
+    return serving.isReady() && declared.stream().allMatch(serving::serves);
   }
 
   /** Finishes what is being answered and cancels what runs, then ends the event loops. */

@@ -69,7 +69,7 @@ final class UpCommand implements Callable<Integer> {
       }
       Preparation preparation = new Preparation(definitions, store, materializer);
       preparation.materializeAll(shutdown);
-      if (ServeCommand.announceReady(console, service, preparation, shutdown)) {
+      if (ServeCommand.announceReady(console, service, shutdown)) {
         suggest(service.address());
       }
       shutdown.awaitSignal();
