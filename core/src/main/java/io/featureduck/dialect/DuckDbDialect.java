@@ -5,6 +5,7 @@ import io.featureduck.expression.Expression;
 import io.featureduck.expression.Expression.Unit;
 import io.featureduck.plan.LogicalPlan;
 import io.featureduck.plan.LogicalPlan.Measure;
+import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Decimal;
@@ -20,11 +21,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /** DuckDB's SQL, of version 1.5. */
 public final class DuckDbDialect extends SqlDialect {
   private static final DateTimeFormatter TIMESTAMP =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
+
+  private static final SelectionSql SELECTION = new SelectionSql();
 
   private final boolean attached;
 
@@ -68,6 +72,62 @@ public final class DuckDbDialect extends SqlDialect {
    */
   public SourceSchema.Column column(String name, String type) {
     return new SourceSchema.Column(name, DuckDbTypes.read(type), type, DuckDbTypes.isZoned(type));
+  }
+
+  /**
+   * Returns a SELECT of the columns of {@code scan}, as the source itself has them, in the rows of
+   * {@code selection}. A database's own server finds them. It may hold the source's password.
+   */
+  public String fetch(LogicalPlan.Scan scan, RowSelection selection) {
+    return switch (scan.source().location()) {
+      case Source.Table table ->
+          "SELECT * FROM "
+              + queried(scan.source(), table, scan.schema(), SELECTION.condition(scan, selection));
+      case Source.Files files ->
+          "SELECT %s FROM %s%s"
+              .formatted(
+                  scan.schema().columns().stream()
+                      .map(column -> identifier(column.name()))
+                      .collect(Collectors.joining(", ")),
+                  files(scan.source(), files),
+                  where(scan, selection));
+    };
+  }
+
+  /** Returns the condition by which a database's own server finds the rows; empty for all. */
+  public String condition(LogicalPlan.Scan scan, RowSelection selection) {
+    return SELECTION.condition(scan, selection);
+  }
+
+  private String where(LogicalPlan.Scan scan, RowSelection selection) {
+    return switch (selection) {
+      case RowSelection.All unused -> "";
+      case RowSelection.Within(var column, var after, var upTo, var orNull) -> {
+        String time = read(scan.source(), scan.schema().column(column.name()).orElseThrow());
+        yield " WHERE (%s > %s%s)%s"
+            .formatted(
+                time,
+                timestamp(after),
+                upTo.map(end -> " AND " + time + " <= " + timestamp(end)).orElse(""),
+                orNull ? " OR " + time + " IS NULL" : "");
+      }
+      case RowSelection.InTable(var columns, var table, var tableColumns) ->
+          " WHERE (%s) IN (SELECT (%s) FROM %s)"
+              .formatted(names(columns), names(tableColumns), identifier(table));
+      case RowSelection.OneOf unused ->
+          throw new IllegalArgumentException("files are searched by a table of the session");
+    };
+  }
+
+  private String names(List<Expression.Column> columns) {
+    return columns.stream()
+        .map(column -> identifier(column.name()))
+        .collect(Collectors.joining(", "));
+  }
+
+  /** Returns a source's place as people see it, without passwords. */
+  public String place(Source source) {
+    return table(source, new SourceSchema(List.of()), true);
   }
 
   @Override
@@ -121,7 +181,7 @@ public final class DuckDbDialect extends SqlDialect {
       case Source.Files files -> files(source, files);
       case Source.Table table ->
           throughServer(source)
-              ? queried(source, table, schema)
+              ? queried(source, table, schema, "")
               : attached && !masked ? attached(source, table) : scanned(table, masked);
     };
   }
@@ -176,7 +236,7 @@ public final class DuckDbDialect extends SqlDialect {
   }
 
   /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
-  private String queried(Source source, Source.Table table, SourceSchema schema) {
+  private String queried(Source source, Source.Table table, SourceSchema schema, String condition) {
     List<String> columns = new ArrayList<>();
     for (SourceSchema.Column column : schema.columns()) {
       String name = identifier(column.name());
@@ -189,11 +249,12 @@ public final class DuckDbDialect extends SqlDialect {
         .formatted(
             text(attachedName(source)),
             text(
-                "SELECT %s FROM %s.%s"
+                "SELECT %s FROM %s.%s%s"
                     .formatted(
                         String.join(", ", columns),
                         identifier(table.schema()),
-                        identifier(table.table()))));
+                        identifier(table.table()),
+                        condition.isEmpty() ? "" : " WHERE " + condition)));
   }
 
   private static boolean throughServer(Source source) {

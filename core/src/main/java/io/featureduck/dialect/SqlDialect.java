@@ -152,6 +152,7 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
           plan,
           switch (plan) {
             case LogicalPlan.Scan scan -> scan.source().name();
+            case LogicalPlan.Fetched fetched -> fetched.scan().source().name();
             case LogicalPlan.Query unused -> "result";
             case LogicalPlan.Filter unused -> "filtered";
             case LogicalPlan.Join unused -> "joined";
@@ -163,13 +164,10 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
 
     private String select(LogicalPlan plan) {
       return switch (plan) {
-        case LogicalPlan.Scan(var source, var schema) ->
-            selectList(
-                    schema.columns().stream()
-                        .map(column -> named(read(source, column), column.name()))
-                        .toList())
-                + "\nFROM "
-                + table(source, schema, masked);
+        case LogicalPlan.Scan scan ->
+            columns(scan) + "\nFROM " + table(scan.source(), scan.schema(), masked);
+        case LogicalPlan.Fetched(var table, var scan) ->
+            columns(scan) + "\nFROM " + identifier(table);
         case LogicalPlan.Query query -> query(query);
         case LogicalPlan.Filter(var input, var predicate) ->
             "SELECT *\nFROM "
@@ -185,6 +183,13 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
           yield selectList(columns.stream().map(this::named).toList()) + "\nFROM " + from;
         }
       };
+    }
+
+    private String columns(LogicalPlan.Scan scan) {
+      return selectList(
+          scan.schema().columns().stream()
+              .map(column -> named(read(scan.source(), column), column.name()))
+              .toList());
     }
 
     private String query(LogicalPlan.Query query) {
@@ -272,7 +277,7 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
       return List.of(render(predicate, AND));
     }
 
-    private List<String> render(List<Expression> expressions, int place) {
+    private List<String> render(List<? extends Expression> expressions, int place) {
       return expressions.stream().map(expression -> render(expression, place)).toList();
     }
 

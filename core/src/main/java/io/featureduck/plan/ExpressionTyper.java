@@ -41,7 +41,10 @@ final class ExpressionTyper {
   Typed type(Expression expression) {
     return switch (expression) {
       case Expression.Column column -> scope.resolve(column);
-      case Expression.AsOf asOf -> new Typed(asOf, Primitive.TIMESTAMP);
+      case Expression.AsOf asOf -> {
+        scope.useAsOf();
+        yield new Typed(asOf, Primitive.TIMESTAMP);
+      }
       case Expression.NullLiteral literal -> new Typed(literal, Optional.empty());
       case Expression.BooleanLiteral literal -> new Typed(literal, Primitive.BOOL);
       case Expression.IntegerLiteral literal -> new Typed(literal, whole(literal));

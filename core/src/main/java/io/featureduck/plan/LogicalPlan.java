@@ -18,6 +18,12 @@ public sealed interface LogicalPlan {
   record Scan(Source source, SourceSchema schema) implements LogicalPlan {}
 
   /**
+   * Rows of {@code scan} that a run has put into a table of its session, as the source has them;
+   * which of them, is told in {@link Increment}.
+   */
+  record Fetched(String table, Scan scan) implements LogicalPlan {}
+
+  /**
    * The rows of a SELECT that a user wrote, in which each of {@code inputs} is a table of its name.
    *
    * @param schema what the SELECT gives; empty until an engine has told
@@ -64,7 +70,7 @@ public sealed interface LogicalPlan {
    * The newest row per value of {@code keys}: the last one in the order of {@code order}, in which
    * a NULL is older than any value.
    */
-  record LatestPerEntity(LogicalPlan input, List<Expression> keys, List<Column> order)
+  record LatestPerEntity(LogicalPlan input, List<Column> keys, List<Column> order)
       implements LogicalPlan {
     public LatestPerEntity {
       keys = List.copyOf(keys);

@@ -53,6 +53,7 @@ public final class Planner {
   private final Map<String, SourceSchema> schemas;
   private final PlanMistakes mistakes = new PlanMistakes();
   private final List<Feature> features = new ArrayList<>();
+  private boolean dependsOnNow;
 
   private Planner(FeatureView view, List<Source> sources, Map<String, SourceSchema> schemas) {
     this.view = view;
@@ -142,15 +143,120 @@ public final class Planner {
     if (body.ordered()) {
       wanted.addAll(own.order());
     }
-    List<Expression> keyColumns = columnsOf(keys);
-    LogicalPlan input = filtered(own.scan(wanted), own.upToAsOf(keyColumns), joins, filters);
+    dependsOnNow |= scope.usesAsOf();
+    List<Column> keyColumns = columnsOf(keys);
+    LogicalPlan.Scan scan = own.scan(wanted);
+    LogicalPlan input = filtered(scan, own, keyColumns, joins, filters, false);
     LogicalPlan counted = own.scan(new HashSet<>(keyColumns));
+    String fullOnly = fullOnly(joins);
+    Optional<Increment> increment = Optional.empty();
+    if (fullOnly.isEmpty()) {
+      increment = Optional.of(increment(own, scan, keys, joins, filters, body));
+    }
     return Optional.of(
-        new ViewPlan(body.over().apply(input), features, own.rejected(counted, keyColumns)));
+        new ViewPlan(
+            body.over().apply(input),
+            features,
+            own.rejected(counted, keyColumns),
+            increment,
+            fullOnly));
   }
 
+  private Increment increment(
+      SourceRows own,
+      LogicalPlan.Scan scan,
+      List<Key> keys,
+      List<Joined> joins,
+      List<Expression> filters,
+      Body body) {
+    List<Column> keyColumns = columnsOf(keys);
+    Increment.Tracked tracked =
+        new Increment.Tracked(scan, keyColumns, own.eventTime(), own.cursor());
+    LogicalPlan rows =
+        filtered(
+            new LogicalPlan.Fetched(Increment.ROWS, scan), own, keyColumns, joins, filters, true);
+    return new Increment(
+        body.over().apply(rows),
+        new LogicalPlan.Project(
+            new LogicalPlan.Fetched(Increment.TOUCHED, tracked.keyColumns()),
+            List.of(new Named(ENTITY_KEY, keyText(keys)))),
+        own.rejected(new LogicalPlan.Fetched(Increment.CHANGED, tracked.changes()), keyColumns),
+        tracked,
+        joins.stream().map(Joined::tracked).toList(),
+        view.aggregations().stream()
+            .flatMap(aggregation -> aggregation.windows().stream())
+            .map(Window::length)
+            .distinct()
+            .toList());
+  }
+
+  /** Returns why the view's changes can't be told from its sources' cursors; empty if they can. */
+  private String fullOnly(List<Joined> joins) {
+    List<String> reasons = new ArrayList<>();
+    if (!isIncremental(view.source())) {
+      reasons.add("source '%s' is not incremental".formatted(view.source()));
+    }
+    if (dependsOnNow) {
+      reasons.add("it uses now(), so every row may change with time");
+    }
+    for (Joined joined : joins) {
+      String name = joined.join().source();
+      if (!isIncremental(name) && !joined.right().source().isStatic()) {
+        reasons.add("joined source '%s' is neither incremental nor static".formatted(name));
+      }
+      if (joined.on().stream().anyMatch(pair -> !joined.isKey(pair))) {
+        reasons.add("it joins '%s' on a column that no join key could be".formatted(name));
+      }
+    }
+    return String.join("; ", reasons);
+  }
+
+  private boolean isIncremental(String source) {
+    return Optional.ofNullable(sources.get(source)).map(Source::incremental).orElse(false);
+  }
+
+  /** A join as it is planned: {@code on} and {@code columns} are as the sources name them. */
   private record Joined(
-      Join join, LogicalPlan newest, List<LogicalPlan.Join.On> on, List<String> columns) {}
+      Join join,
+      SourceRows own,
+      SourceRows right,
+      List<LogicalPlan.Join.On> on,
+      List<String> columns,
+      String table) {
+    /**
+     * @param fetched whether the rows are those of an increment
+     */
+    LogicalPlan newest(boolean fetched) {
+      LogicalPlan.Scan all = right.scanAll();
+      LogicalPlan rows = fetched ? new LogicalPlan.Fetched(table, all) : all;
+      List<Column> keys = rightKeys();
+      return new LogicalPlan.LatestPerEntity(
+          new LogicalPlan.Filter(rows, Logical.all(right.upToAsOf(keys))), keys, right.order());
+    }
+
+    Increment.TrackedJoin tracked() {
+      return new Increment.TrackedJoin(
+          new Increment.Tracked(right.scanAll(), rightKeys(), right.eventTime(), right.cursor()),
+          on.stream().map(LogicalPlan.Join.On::left).toList(),
+          table);
+    }
+
+    private List<Column> rightKeys() {
+      return on.stream().map(LogicalPlan.Join.On::right).toList();
+    }
+
+    boolean isKey(LogicalPlan.Join.On pair) {
+      return isKey(own, pair.left()) && isKey(right, pair.right());
+    }
+
+    private static boolean isKey(SourceRows rows, Column column) {
+      return rows.schema()
+          .column(column.name())
+          .flatMap(SourceSchema.Column::type)
+          .filter(JoinKey::isKeyType)
+          .isPresent();
+    }
+  }
 
   /** A join key with where its value comes from. */
   private record Key(JoinKey key, Typed value) {}
@@ -175,12 +281,14 @@ public final class Planner {
       Join join = view.joins().get(i);
       String pointer = "/joins/" + i;
       rows(join.source(), pointer + "/source")
-          .ifPresent(right -> joins.add(join(own, right, join, pointer, scope)));
+          .ifPresent(right ->
+              joins.add(join(own, right, join, pointer, scope, "rows__joined_" + joins.size())));
     }
     return joins;
   }
 
-  private Joined join(SourceRows own, SourceRows right, Join join, String pointer, Scope scope) {
+  private Joined join(
+      SourceRows own, SourceRows right, Join join, String pointer, Scope scope, String table) {
     Scope rightScope = new Scope("source '" + join.source() + "'", Optional.of(join.source()));
     right.schema().columns().forEach(rightScope::add);
     List<LogicalPlan.Join.On> on = new ArrayList<>();
@@ -225,18 +333,12 @@ public final class Planner {
     }
     scope.addJoined(join.source(), taken);
     on.forEach(pair -> scope.use(pair.left()));
-    List<Expression> rightKeys = on.stream().<Expression>map(LogicalPlan.Join.On::right).toList();
-    LogicalPlan newest =
-        new LogicalPlan.LatestPerEntity(
-            new LogicalPlan.Filter(right.scanAll(), Logical.all(right.upToAsOf(rightKeys))),
-            rightKeys,
-            right.order());
     List<String> columns =
         taken.stream()
             .filter(column -> column.type().isPresent())
             .map(SourceSchema.Column::name)
             .toList();
-    return new Joined(join, newest, on, columns);
+    return new Joined(join, own, right, on, columns, table);
   }
 
   private static Typed resolve(Scope scope, String name) {
@@ -269,18 +371,23 @@ public final class Planner {
     return key.type() == Primitive.INT32 ? value.as(Primitive.INT32) : value;
   }
 
-  private static List<Expression> columnsOf(List<Key> keys) {
+  private static List<Column> columnsOf(List<Key> keys) {
     return keys.stream()
         .map(key ->
             key.value().expression() instanceof Expression.Cast(var operand, var unused)
-                ? operand
-                : key.value().expression())
+                ? (Column) operand
+                : (Column) key.value().expression())
         .toList();
   }
 
   private static LogicalPlan filtered(
-      LogicalPlan scan, List<Expression> known, List<Joined> joins, List<Expression> filters) {
-    List<Expression> conditions = new ArrayList<>(known);
+      LogicalPlan scan,
+      SourceRows own,
+      List<Column> keyColumns,
+      List<Joined> joins,
+      List<Expression> filters,
+      boolean fetched) {
+    List<Expression> conditions = new ArrayList<>(own.upToAsOf(keyColumns));
     LogicalPlan rows = scan;
     if (!joins.isEmpty()) {
       rows = new LogicalPlan.Filter(rows, Logical.all(conditions));
@@ -289,7 +396,7 @@ public final class Planner {
         rows =
             new LogicalPlan.Join(
                 rows,
-                joined.newest(),
+                joined.newest(fetched),
                 joined.join().source(),
                 joined.join().type(),
                 joined.on(),
@@ -318,7 +425,7 @@ public final class Planner {
 
   private void addAllColumns(
       SourceRows own, ExpressionTyper typer, List<Key> keys, List<Named> columns) {
-    List<Expression> keyColumns = columnsOf(keys);
+    List<Column> keyColumns = columnsOf(keys);
     for (SourceSchema.Column column : own.schema().columns()) {
       Column name = column(column.name());
       if (keyColumns.contains(name)
@@ -447,6 +554,7 @@ public final class Planner {
       columns.add(new Named(name, column(name)));
     }
     addProjections(new ExpressionTyper(scope), grouped(keys), columns);
+    dependsOnNow |= scope.usesAsOf();
     columns.add(new Named(EVENT_TIMESTAMP, column(EVENT_TIMESTAMP)));
     return columns;
   }
@@ -617,10 +725,15 @@ public final class Planner {
     if (!mistakes.isEmpty()) {
       return Optional.empty();
     }
-    List<Expression> keyColumns = columnsOf(keys);
+    List<Column> keyColumns = columnsOf(keys);
     LogicalPlan known = new LogicalPlan.Filter(query, Logical.all(rows.upToAsOf(keyColumns)));
     return Optional.of(
-        new ViewPlan(body.over().apply(known), features, rows.rejected(query, keyColumns)));
+        new ViewPlan(
+            body.over().apply(known),
+            features,
+            rows.rejected(query, keyColumns),
+            Optional.empty(),
+            "it is written as sql"));
   }
 
   /** The SELECT need not give the source's row_id, so its rows are told apart by all columns. */

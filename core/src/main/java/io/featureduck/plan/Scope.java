@@ -28,6 +28,7 @@ final class Scope {
   private final Map<String, SourceSchema.Column> columns = new LinkedHashMap<>();
   private final Map<String, Map<String, SourceSchema.Column>> joined = new LinkedHashMap<>();
   private final Set<Column> used = new LinkedHashSet<>();
+  private boolean usesAsOf;
 
   Scope(String owner, Optional<String> ownSource) {
     this.owner = owner;
@@ -56,6 +57,16 @@ final class Scope {
   /** Counts a column as named. */
   void use(Column column) {
     used.add(column);
+  }
+
+  /** Notes that an expression depends on the run's instant. */
+  void useAsOf() {
+    usesAsOf = true;
+  }
+
+  /** Tells whether an expression depends on the run's instant. */
+  boolean usesAsOf() {
+    return usesAsOf;
   }
 
   /**

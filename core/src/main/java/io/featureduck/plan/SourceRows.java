@@ -154,7 +154,7 @@ record SourceRows(Source source, SourceSchema schema, Column eventTime, Column c
   }
 
   /** Returns what holds for the rows that a run takes; none of {@code notNull} may be NULL. */
-  List<Expression> upToAsOf(List<Expression> notNull) {
+  List<Expression> upToAsOf(List<Column> notNull) {
     List<Expression> conditions = new ArrayList<>();
     notNull.forEach(key -> conditions.add(new IsNull(key, true)));
     conditions.add(
@@ -196,7 +196,7 @@ record SourceRows(Source source, SourceSchema schema, Column eventTime, Column c
    *
    * @param keys the columns of the join keys
    */
-  LogicalPlan rejected(LogicalPlan rows, List<Expression> keys) {
+  LogicalPlan rejected(LogicalPlan rows, List<Column> keys) {
     Expression nullKey =
         keys.stream()
             .<Expression>map(key -> new IsNull(key, false))

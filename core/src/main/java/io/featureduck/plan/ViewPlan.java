@@ -1,6 +1,7 @@
 package io.featureduck.plan;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * How a view is computed.
@@ -11,8 +12,15 @@ import java.util.List;
  * @param rejected one row about the view's own source: {@code rows_read}, and how many of them were
  *     left out, each counted once, for a {@code null_join_key}, a {@code null_event_time} or, by
  *     event time or cursor, as {@code after_as_of}; all INT64
+ * @param increment how it is computed from changes; empty where it can't be
+ * @param fullOnly why it can't be, in words; empty where it can
  */
-public record ViewPlan(LogicalPlan plan, List<Feature> features, LogicalPlan rejected) {
+public record ViewPlan(
+    LogicalPlan plan,
+    List<Feature> features,
+    LogicalPlan rejected,
+    Optional<Increment> increment,
+    String fullOnly) {
   public ViewPlan {
     features = List.copyOf(features);
   }

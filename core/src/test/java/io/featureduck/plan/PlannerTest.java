@@ -283,6 +283,7 @@ final class PlannerTest {
             case LogicalPlan.Aggregate aggregate -> aggregate.input();
             case LogicalPlan.Filter filter -> filter.input();
             case LogicalPlan.Scan scan -> scan;
+            case LogicalPlan.Fetched fetched -> fetched.scan();
             case LogicalPlan.Query unused -> throw new AssertionError();
             case LogicalPlan.Join join -> join.left();
             case LogicalPlan.LatestPerEntity latest -> latest.input();

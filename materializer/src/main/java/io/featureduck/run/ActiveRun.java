@@ -8,6 +8,7 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
 import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.Run;
@@ -144,24 +145,57 @@ final class ActiveRun {
       asOf = Optional.of(computation.asOf());
       LiveView live =
           materializer.store().register(view, computation.features(), materializer.hostName());
-      computation.checkValues();
-      Rejected rejected = computation.rejected();
-      rowsRead = rejected.rows();
+      Optional<Basis> basis = lock.basis(live.version());
+      Selected selected = select(computation, live, basis);
+      rowsRead = selected.rowsRead();
       RunCommit commit =
           new RunCommit(
               runId,
               live,
               view,
               computation.features(),
-              lock.basis(live.version(), view.source()),
-              rejected.rows(),
+              selected.kind(),
+              basis.map(Basis::runId),
+              selected.lowerBound(),
+              selected.rowsRead(),
               computation.asOf(),
+              computation.watermarks(),
               session.folder());
       ComputedRows rows =
-          new ComputedRows(
-              session, view.name(), computation.sql(), computation.features(), progress);
-      return new Done(write(commit, rows), rejected);
+          new ComputedRows(session, view.name(), selected.sql(), computation.features(), progress);
+      return new Done(write(commit, rows), selected.rejected());
     }
+  }
+
+  /** What a run computes: every entity, or those that changes touch. */
+  private record Selected(
+      Run.Kind kind, String sql, Optional<Instant> lowerBound, long rowsRead, Rejected rejected) {}
+
+  private Selected select(Computation computation, LiveView live, Optional<Basis> basis) {
+    String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis);
+    if (whyFull.isEmpty() && !lock.hasTable(live, computation.features())) {
+      whyFull = "the online table has other columns";
+    }
+    if (whyFull.isEmpty()) {
+      Changes changes = computation.changesSince(basis.orElseThrow());
+      Optional<Long> touched = changes.findTouched();
+      if (touched.isPresent()) {
+        LOG.info("run {} of view {}: {} entities are touched", runId, view.name(), touched.get());
+        changes.fetchRows();
+        return new Selected(
+            Run.Kind.INCREMENTAL,
+            changes.sql(computation.features()),
+            Optional.of(changes.lowerBound()),
+            changes.rowsBySource().values().stream().mapToLong(Long::longValue).sum(),
+            changes.rejected());
+      }
+      whyFull = "so many entities are touched that reading everything once is cheaper";
+    }
+    LOG.info("run {} of view {} is a full one: {}", runId, view.name(), whyFull);
+    computation.checkValues();
+    Rejected rejected = computation.rejected();
+    return new Selected(
+        Run.Kind.FULL, computation.sql(), Optional.empty(), rejected.rows(), rejected);
   }
 
   /**

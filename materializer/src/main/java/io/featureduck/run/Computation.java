@@ -13,10 +13,13 @@ import io.featureduck.plan.Feature;
 import io.featureduck.plan.LogicalPlan;
 import io.featureduck.plan.PlanMistake;
 import io.featureduck.plan.Planner;
+import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.ViewPlan;
 import io.featureduck.source.SourceReader;
 import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.store.Basis;
+import io.featureduck.store.Watermark;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -40,26 +43,29 @@ final class Computation {
   private final FeatureView view;
   private final DuckDbSession session;
   private final SourceReader reader;
-  private final Source own;
+  private final List<Source> sources;
   private final SourceSchema ownSchema;
   private final ViewPlan plan;
   private final Instant asOf;
+  private final List<Watermark> watermarks;
 
   private Computation(
       FeatureView view,
       DuckDbSession session,
       SourceReader reader,
-      Source own,
+      List<Source> sources,
       SourceSchema ownSchema,
       ViewPlan plan,
-      Instant asOf) {
+      Instant asOf,
+      List<Watermark> watermarks) {
     this.view = view;
     this.session = session;
     this.reader = reader;
-    this.own = own;
+    this.sources = sources;
     this.ownSchema = ownSchema;
     this.plan = plan;
     this.asOf = asOf;
+    this.watermarks = watermarks;
   }
 
   /**
@@ -80,16 +86,26 @@ final class Computation {
     session.execute("BEGIN TRANSACTION");
     Source own = sources.getFirst();
     // The own source's snapshot comes last: what it refers to in others is then there or older.
-    sources.reversed().forEach(reader::touch);
-    Instant asOf = wantedAsOf.orElseGet(() -> reader.now(own));
+    List<Instant> clocks = sources.reversed().stream().map(reader::snapshot).toList().reversed();
+    Instant asOf = wantedAsOf.orElseGet(clocks::getFirst);
+    List<Watermark> watermarks = new ArrayList<>();
+    for (int i = 0; i < clocks.size(); i++) {
+      watermarks.add(watermark(sources.get(i), clocks.get(i), asOf));
+    }
     return new Computation(
         view,
         session,
         reader,
-        own,
+        sources,
         schemas.getOrDefault(own.name(), new SourceSchema(List.of())),
         plan(view, sources, schemas, session, asOf),
-        asOf);
+        asOf,
+        watermarks);
+  }
+
+  /** Rows may come that are older than {@code as_of}, where the source's clock is behind it. */
+  private static Watermark watermark(Source source, Instant clock, Instant asOf) {
+    return new Watermark(source.name(), clock.isBefore(asOf) ? clock : asOf, SourceHash.of(source));
   }
 
   /** Returns all mistakes of a view that its sources reveal; empty where there is none. */
@@ -194,6 +210,36 @@ final class Computation {
     return asOf;
   }
 
+  /** Returns how far each source is read by this, the view's own first. */
+  List<Watermark> watermarks() {
+    return watermarks;
+  }
+
+  /** Returns why this can't go on from {@code basis}; empty where it can. */
+  String whyFull(Optional<Basis> basis) {
+    if (plan.increment().isEmpty()) {
+      return plan.fullOnly();
+    }
+    if (basis.isEmpty()) {
+      return "it was never materialized";
+    }
+    if (asOf.isBefore(basis.get().asOf())) {
+      return "the last run was for %s, after %s".formatted(basis.get().asOf(), asOf);
+    }
+    for (Watermark now : watermarks) {
+      Watermark before = basis.get().watermarks().get(now.source());
+      if (before == null || !before.sourceHash().equals(now.sourceHash())) {
+        return "source '%s' is not the one that was read before".formatted(now.source());
+      }
+    }
+    return "";
+  }
+
+  /** Returns what changed since {@code basis}; {@link #whyFull} tells whether it can be had. */
+  Changes changesSince(Basis basis) {
+    return new Changes(session, reader, plan.increment().orElseThrow(), basis, asOf);
+  }
+
   List<Feature> features() {
     return plan.features();
   }
@@ -219,7 +265,8 @@ final class Computation {
 
   private void checkValues(LogicalPlan part) {
     switch (part) {
-      case LogicalPlan.Scan scan -> reader.checkNumbers(scan.source(), scan.schema());
+      case LogicalPlan.Scan scan -> reader.checkNumbers(scan, new RowSelection.All());
+      case LogicalPlan.Fetched fetched -> checkValues(fetched.scan());
       case LogicalPlan.Query query -> query.inputs().forEach(input -> checkValues(input.plan()));
       case LogicalPlan.Filter filter -> checkValues(filter.input());
       case LogicalPlan.Join join -> {
@@ -234,13 +281,18 @@ final class Computation {
 
   /** Counts the rows of the view's own source, and those that no run takes. */
   Rejected rejected() {
+    Source own = sources.getFirst();
     if (own.location() instanceof Source.Table && view.sql().isEmpty()) {
       // The server counts without sending the rows.
       return reader.rejected(own, ownSchema, view.joinKeys(), asOf);
     }
+    return rejected(plan.rejected(), session, asOf);
+  }
+
+  static Rejected rejected(LogicalPlan counts, DuckDbSession session, Instant asOf) {
     return session
         .list(
-            RUN.render(plan.rejected(), asOf),
+            RUN.render(counts, asOf),
             row ->
                 new Rejected(
                     row.getLong("rows_read"),

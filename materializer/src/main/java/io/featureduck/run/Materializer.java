@@ -3,6 +3,7 @@ package io.featureduck.run;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.MaterializerSettings;
+import io.featureduck.definition.Source;
 import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.engine.Extensions;
@@ -125,7 +126,8 @@ public final class Materializer implements AutoCloseable {
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
     try {
       int version = store.liveView(name).map(LiveView::version).orElse(1);
-      RunStart start = new RunStart(version, kind(), ENGINE, request.scheduledAt(), host);
+      RunStart start =
+          new RunStart(version, kind(view, request), ENGINE, request.scheduledAt(), host);
       long runId =
           lock.start(start)
               .orElseThrow(() ->
@@ -142,9 +144,12 @@ public final class Materializer implements AutoCloseable {
     }
   }
 
-  /** Returns how much a run reads: all, until increments can be computed. */
-  private static Run.Kind kind() {
-    return Run.Kind.FULL;
+  /** Returns how much a run is going to read; what it finds may still make it a full one. */
+  private Run.Kind kind(FeatureView view, RunRequest request) {
+    boolean incremental =
+        definitions.source(view.source()).map(Source::incremental).orElse(false)
+            && view.sql().isEmpty();
+    return incremental && !request.full() ? Run.Kind.INCREMENTAL : Run.Kind.FULL;
   }
 
   /**

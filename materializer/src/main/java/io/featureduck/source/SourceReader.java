@@ -9,6 +9,8 @@ import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.error.Nearest;
+import io.featureduck.plan.LogicalPlan;
+import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.SourceSchema.Column;
 import io.featureduck.type.FeatureType;
@@ -96,24 +98,40 @@ public final class SourceReader {
         });
   }
 
-  /** Returns the source's own clock, in whole microseconds; for files the run's. */
-  public Instant now(Source source) {
+  /**
+   * Has the rest of the session's transaction see the source as it is at this moment.
+   *
+   * @return the source's own clock, in whole microseconds, at or a little before the moment: what
+   *     is written from then on has a later cursor. For files, which show what is written to them
+   *     meanwhile, the run's clock.
+   */
+  public Instant snapshot(Source source) {
     return switch (source.location()) {
       case Source.Files files -> clock.instant().truncatedTo(ChronoUnit.MICROS);
       case Source.Table table -> {
         prepare(source);
-        // Read by a statement of its own: now() would be the transaction's start.
+        // now() is the start of the transaction, which comes before the snapshot that this
+        // statement takes; a clock read behind the snapshot would be past rows not seen in it.
         long micros =
             ask(
                     source,
                     serverQuery(
-                        source,
-                        "SELECT (extract(epoch from clock_timestamp()) * 1000000)::int8 AS micros"),
+                        source, "SELECT (extract(epoch from now()) * 1000000)::int8 AS micros"),
                     row -> row.getLong(1))
                 .getFirst();
         yield Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
       }
     };
+  }
+
+  /** Runs a statement of the session that reads {@code source}. */
+  public void fetch(Source source, String sql) {
+    prepare(source);
+    try {
+      session.execute(sql);
+    } catch (FeatureException e) {
+      throw named(source, e);
+    }
   }
 
   /**
@@ -125,15 +143,6 @@ public final class SourceReader {
     /** Returns the rows that a run takes. */
     public long taken() {
       return rows - nullKey - nullEventTime - afterAsOf;
-    }
-  }
-
-  /** Has the rest of the session's transaction see the source as it is at this moment. */
-  public void touch(Source source) {
-    if (source.location() instanceof Source.Table) {
-      prepare(source);
-      List<Long> ignored =
-          ask(source, serverQuery(source, "SELECT 1::int8 AS one"), row -> row.getLong(1));
     }
   }
 
@@ -365,17 +374,19 @@ public final class SourceReader {
   }
 
   /**
-   * Fails where a number of the columns is no number: the connection would give it as 0.
+   * Fails where a number of the scan's columns is no number: the connection would give it as 0.
    *
+   * @param selection in which rows
    * @throws FeatureException VALUE_OUT_OF_RANGE that names the source and its columns
    */
-  public void checkNumbers(Source source, SourceSchema used) {
+  public void checkNumbers(LogicalPlan.Scan scan, RowSelection selection) {
+    Source source = scan.source();
     if (!(source.location() instanceof Source.Table table)) {
       return;
     }
     List<String> names = new ArrayList<>();
     List<String> counts = new ArrayList<>();
-    for (Column column : used.columns()) {
+    for (Column column : scan.schema().columns()) {
       String name = DuckDb.identifier(column.name());
       String nan =
           switch (column.type().orElse(Primitive.BOOL)) {
@@ -392,12 +403,14 @@ public final class SourceReader {
     if (names.isEmpty()) {
       return;
     }
+    String condition = DIALECT.condition(scan, selection);
     String sql =
-        "SELECT %s FROM %s.%s"
+        "SELECT %s FROM %s.%s%s"
             .formatted(
                 String.join(", ", counts),
                 DuckDb.identifier(table.schema()),
-                DuckDb.identifier(table.table()));
+                DuckDb.identifier(table.table()),
+                condition.isEmpty() ? "" : " WHERE " + condition);
     List<Long> found =
         ask(
                 source,

@@ -48,7 +48,8 @@ public final class OnlineStore {
   private static final String LIVE_VIEWS =
       """
       SELECT v.view, v.version, v.definition::text,
-        (SELECT min(w.watermark) FROM featureduck_watermarks w
+        (SELECT max(u.upper_bound) FROM featureduck_watermarks w
+         JOIN featureduck_runs u ON u.run_id = w.run_id
          WHERE w.view = v.view AND w.version = v.version),
         (SELECT coalesce(max(c.generation), 0) FROM featureduck_changes c
          WHERE c.view = v.view AND c.version = v.version)
@@ -59,7 +60,7 @@ public final class OnlineStore {
       "SELECT "
           + RUN_COLUMNS
           + """
-          , v.view, v.version, v.definition::text, w.watermark,
+          , v.view, v.version, v.definition::text, w.as_of,
             (SELECT coalesce(max(c.generation), 0) FROM featureduck_changes c
              WHERE c.view = v.view AND c.version = v.version),
             w.rows, w.event_min, w.event_max,
@@ -67,9 +68,10 @@ public final class OnlineStore {
              WHERE s.view = v.view AND s.version = v.version AND s.status = 'succeeded')
           FROM featureduck_views v
           LEFT JOIN LATERAL (
-            SELECT min(m.watermark) AS watermark, max(m.rows) AS rows,
+            SELECT max(u.upper_bound) AS as_of, max(m.rows) AS rows,
               min(m.event_min) AS event_min, max(m.event_max) AS event_max
-            FROM featureduck_watermarks m WHERE m.view = v.view AND m.version = v.version) w
+            FROM featureduck_watermarks m JOIN featureduck_runs u ON u.run_id = m.run_id
+            WHERE m.view = v.view AND m.version = v.version) w
             ON true
           LEFT JOIN LATERAL (
             SELECT * FROM featureduck_runs l WHERE l.view = v.view AND l.version = v.version

@@ -12,9 +12,14 @@ import java.util.Optional;
  *
  * @param definition the view as it is live once this commits
  * @param features the columns of the rows
+ * @param kind FULL where the rows are those of every entity. INCREMENTAL where they are those of
+ *     some, all others staying as they are; a row without event time then stands for an entity that
+ *     has none any more
  * @param basis the run whose watermark this run started from; empty where there was none
- * @param rowsRead rows of the source that were read
- * @param asOf the instant that the rows were computed for: the new watermark
+ * @param lowerBound the cursor of the view's own source after which an increment read
+ * @param rowsRead rows of the sources that were read
+ * @param asOf the instant that the rows were computed for
+ * @param watermarks of the sources that the view reads, its own first
  * @param spillDirectory where rows may lie for a while; exists
  */
 public record RunCommit(
@@ -22,12 +27,16 @@ public record RunCommit(
     LiveView live,
     FeatureView definition,
     List<Feature> features,
+    Run.Kind kind,
     Optional<Long> basis,
+    Optional<Instant> lowerBound,
     long rowsRead,
     Instant asOf,
+    List<Watermark> watermarks,
     Path spillDirectory) {
   public RunCommit {
     features = List.copyOf(features);
+    watermarks = List.copyOf(watermarks);
   }
 
   /**

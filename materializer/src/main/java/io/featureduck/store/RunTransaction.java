@@ -31,11 +31,12 @@ import org.slf4j.LoggerFactory;
  * The one transaction that writes a run.
  *
  * <p>First the fence: the view's watermark is moved from the run that this one started from, which
- * succeeds once. Then the rows, in one of three ways; then run, watermark and generation.
+ * succeeds once. Then the rows, in one of four ways; then run, watermarks and generation.
  */
 /* A view without an online table, or with other columns, gets its rows copied into a table aside
  * that becomes the online table. Else they are copied into a temporary table and compared with the
- * online one, on the server. Where little differs only that is written; where much does, replacing
+ * online one, on the server: with all of its rows or, for an increment, with those of the same
+ * entities, and what differs is written in place. Where in a full run little differs only that is written; where much does, replacing
  * the table is several times faster than updating it, so the rows go out to a file and back in, for
  * only COPY can freeze them. Frozen they must be: a reader whose snapshot is older than this
  * transaction would find a table of unfrozen rows empty after the swap.
@@ -78,8 +79,11 @@ final class RunTransaction implements AutoCloseable {
     // One comparison and one sort of the whole table; with the defaults both spill at 100,000 rows.
     execute("SET LOCAL work_mem = '128MB'; SET LOCAL maintenance_work_mem = '256MB'");
     Outcome outcome;
-    if (hasOnlineTable()) {
+    if (OnlineTable.matches(connection, online, commit.features())) {
       outcome = compareAndWrite(rows);
+    } else if (isIncremental()) {
+      throw new IllegalStateException(
+          "%s is not as the last run left it: a full run makes it anew".formatted(online));
     } else {
       createAside();
       long read = copy(aside, rows);
@@ -90,7 +94,12 @@ final class RunTransaction implements AutoCloseable {
     }
     cancellation.check();
     OnlineStore.update(connection, commit.live(), commit.definition(), commit.features());
-    describe(outcome.replaced() ? aside : online);
+    moveWatermarks();
+    if (isIncremental()) {
+      describeFromDifference();
+    } else {
+      describe(outcome.replaced() ? aside : online);
+    }
     long generation = noteChange(outcome.changedKeys());
     if (outcome.replaced()) {
       lockOnlineTable();
@@ -112,6 +121,10 @@ final class RunTransaction implements AutoCloseable {
   private record Outcome(
       long read, long written, Optional<List<String>> changedKeys, boolean replaced) {}
 
+  private boolean isIncremental() {
+    return commit.kind() == Run.Kind.INCREMENTAL;
+  }
+
   private void fence() throws SQLException {
     boolean first = commit.basis().isEmpty();
     String sql =
@@ -126,10 +139,10 @@ final class RunTransaction implements AutoCloseable {
             """;
     try (PreparedStatement statement = connection.prepareStatement(sql)) {
       statement.setLong(1, commit.runId());
-      statement.setTimestamp(2, Timestamp.from(commit.asOf()));
+      statement.setTimestamp(2, Timestamp.from(commit.watermarks().getFirst().instant()));
       statement.setString(3, commit.live().view());
       statement.setInt(4, commit.live().version());
-      statement.setString(5, commit.definition().source());
+      statement.setString(5, commit.watermarks().getFirst().source());
       if (!first) {
         statement.setLong(6, commit.basis().get());
       }
@@ -139,39 +152,35 @@ final class RunTransaction implements AutoCloseable {
     }
   }
 
+  /** Sets what the fence did not: the hash of its source, and the joined sources' watermarks. */
+  private void moveWatermarks() throws SQLException {
+    String upsert =
+        """
+        INSERT INTO featureduck_watermarks
+          (view, version, source, watermark, source_hash, run_id, rows)
+        VALUES (?, ?, ?, ?, ?, ?, 0)
+        ON CONFLICT (view, version, source) DO UPDATE SET watermark = excluded.watermark,
+          source_hash = excluded.source_hash, run_id = excluded.run_id
+        """;
+    try (PreparedStatement statement = connection.prepareStatement(upsert)) {
+      for (Watermark watermark : commit.watermarks()) {
+        statement.setString(1, commit.live().view());
+        statement.setInt(2, commit.live().version());
+        statement.setString(3, watermark.source());
+        statement.setTimestamp(4, Timestamp.from(watermark.instant()));
+        statement.setString(5, watermark.sourceHash());
+        statement.setLong(6, commit.runId());
+        statement.addBatch();
+      }
+      int[] ignored = statement.executeBatch();
+    }
+  }
+
   private FeatureException stale() {
     return new FeatureException(
         ErrorCode.LOCKED,
         "view %s was written by another run since run %d began: nothing of it is kept"
             .formatted(commit.live().view(), commit.runId()));
-  }
-
-  /** Tells whether there is an online table with just these columns. */
-  private boolean hasOnlineTable() throws SQLException {
-    String select =
-        """
-        SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-        WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum
-        """;
-    List<String> found = new ArrayList<>();
-    try (PreparedStatement statement = connection.prepareStatement(select)) {
-      statement.setString(1, online);
-      try (ResultSet rows = statement.executeQuery()) {
-        while (rows.next()) {
-          found.add(rows.getString(1) + " " + rows.getString(2).replace(", ", ","));
-        }
-      }
-    }
-    List<String> wanted = new ArrayList<>();
-    wanted.add("entity_key text");
-    for (Feature feature : commit.features()) {
-      String type = Sql.columnType(feature.type()).toLowerCase(java.util.Locale.ROOT);
-      wanted.add(feature.name() + " " + type.replace("timestamptz", "timestamp with time zone"));
-    }
-    wanted.add("event_timestamp timestamp with time zone");
-    wanted.add("updated_at timestamp with time zone");
-    return found.equals(wanted);
   }
 
   private String featureDefinitions() {
@@ -246,26 +255,14 @@ final class RunTransaction implements AutoCloseable {
             .formatted(featureDefinitions()));
     long read = copy("stage", rows);
     execute("ANALYZE stage");
-    execute(
-        """
-        CREATE TEMP TABLE difference ON COMMIT DROP AS
-        SELECT coalesce(s.entity_key, o.entity_key) COLLATE "C" AS entity_key,
-          CASE WHEN o.entity_key IS NULL THEN 'new'
-            WHEN s.entity_key IS NULL THEN 'gone'
-            WHEN %1$s THEN 'changed'
-            ELSE 'newer' END AS kind
-        FROM stage s FULL JOIN %2$s o ON s.entity_key = o.entity_key
-        WHERE o.entity_key IS NULL OR s.entity_key IS NULL
-          OR s.event_timestamp IS DISTINCT FROM o.event_timestamp OR %1$s
-        """
-            .formatted(featuresDiffer(), online));
+    findDifference();
     long written = number("SELECT count(*) FROM difference");
     Optional<List<String>> keys = Optional.empty();
     if (written <= CHANGED_KEYS_MAX) {
       keys = Optional.of(texts("SELECT entity_key FROM difference ORDER BY entity_key"));
     }
     cancellation.check();
-    if (written > REBUILD_ROWS_MIN && written > read * REBUILD_FRACTION) {
+    if (!isIncremental() && written > REBUILD_ROWS_MIN && written > read * REBUILD_FRACTION) {
       rebuild();
       return new Outcome(read, written, keys, true);
     }
@@ -273,6 +270,25 @@ final class RunTransaction implements AutoCloseable {
       update();
     }
     return new Outcome(read, written, keys, false);
+  }
+
+  /** Compares the staged rows with the online ones: with all of them, or with their own. */
+  private void findDifference() throws SQLException {
+    String gone = isIncremental() ? "s.event_timestamp IS NULL" : "s.entity_key IS NULL";
+    execute(
+        """
+        CREATE TEMP TABLE difference ON COMMIT DROP AS
+        SELECT coalesce(s.entity_key, o.entity_key) COLLATE "C" AS entity_key,
+          CASE WHEN o.entity_key IS NULL THEN 'new'
+            WHEN %1$s THEN 'gone'
+            WHEN %2$s THEN 'changed'
+            ELSE 'newer' END AS kind,
+          s.event_timestamp AS event_now, o.event_timestamp AS event_before
+        FROM stage s %3$s JOIN %4$s o ON s.entity_key = o.entity_key
+        WHERE CASE WHEN o.entity_key IS NULL THEN NOT %1$s
+          ELSE %1$s OR s.event_timestamp IS DISTINCT FROM o.event_timestamp OR %2$s END
+        """
+            .formatted(gone, featuresDiffer(), isIncremental() ? "LEFT" : "FULL", online));
   }
 
   /** Returns the condition that a feature of {@code s} isn't that of {@code o}. */
@@ -418,6 +434,41 @@ final class RunTransaction implements AutoCloseable {
     }
   }
 
+  /** Tells how many rows there are by now, and of which times, looking at what changed alone. */
+  private void describeFromDifference() throws SQLException {
+    String update =
+        """
+        UPDATE featureduck_watermarks w SET rows = w.rows + d.come - d.gone,
+          event_min = CASE WHEN d.before_min <= w.event_min AND d.now_min > w.event_min
+            THEN NULL ELSE least(w.event_min, d.now_min) END,
+          event_max = CASE WHEN d.before_max >= w.event_max AND d.now_max < w.event_max
+            THEN NULL ELSE greatest(w.event_max, d.now_max) END
+        FROM (
+          SELECT count(*) FILTER (WHERE kind = 'new') AS come,
+            count(*) FILTER (WHERE kind = 'gone') AS gone,
+            min(event_before) AS before_min, max(event_before) AS before_max,
+            coalesce(min(event_now), 'infinity') AS now_min,
+            coalesce(max(event_now), '-infinity') AS now_max
+          FROM difference) d
+        WHERE w.view = ? AND w.version = ? AND (d.come > 0 OR d.before_min IS NOT NULL)
+        RETURNING w.event_min IS NULL OR w.event_max IS NULL
+        """;
+    try (PreparedStatement statement = connection.prepareStatement(update)) {
+      statement.setString(1, commit.live().view());
+      statement.setInt(2, commit.live().version());
+      boolean unknown = false;
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          unknown |= rows.getBoolean(1);
+        }
+      }
+      if (unknown) {
+        // The oldest or the newest row is gone, or the table was empty: all of it has to be asked.
+        describe(online);
+      }
+    }
+  }
+
   private long noteChange(Optional<List<String>> keys) throws SQLException {
     String insert =
         """
@@ -487,14 +538,16 @@ final class RunTransaction implements AutoCloseable {
     String update =
         """
         UPDATE featureduck_runs SET status = 'succeeded', finished_at = clock_timestamp(),
-          rows_read = ?, rows_written = ?, upper_bound = ?
+          rows_read = ?, rows_written = ?, upper_bound = ?, lower_bound = ?, kind = ?
         WHERE run_id = ? AND status = 'running'
         """;
     try (PreparedStatement statement = connection.prepareStatement(update)) {
       statement.setLong(1, commit.rowsRead());
       statement.setLong(2, outcome.written());
       statement.setTimestamp(3, Timestamp.from(commit.asOf()));
-      statement.setLong(4, commit.runId());
+      statement.setTimestamp(4, commit.lowerBound().map(Timestamp::from).orElse(null));
+      statement.setString(5, commit.kind().id());
+      statement.setLong(6, commit.runId());
       if (statement.executeUpdate() != 1) {
         // Another holder of the lock took this run for an orphan.
         throw stale();

@@ -2,11 +2,16 @@ package io.featureduck.store;
 
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.plan.Feature;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Timestamp;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -109,19 +114,40 @@ public final class ViewLock implements AutoCloseable {
     }
   }
 
-  /** Returns the run that wrote what the view has now, or empty before the first. */
-  public Optional<Long> basis(int version, String source) {
+  /** Returns what the last successful run left behind, or empty before the first. */
+  public Optional<Basis> basis(int version) {
     String select =
-        "SELECT run_id FROM featureduck_watermarks WHERE view = ? AND version = ? AND source = ?";
+        """
+        SELECT w.source, w.watermark, coalesce(w.source_hash, ''), w.run_id, r.upper_bound, w.rows
+        FROM featureduck_watermarks w JOIN featureduck_runs r ON r.run_id = w.run_id
+        WHERE w.view = ? AND w.version = ?
+        """;
     try (PreparedStatement statement = connection.prepareStatement(select)) {
       statement.setString(1, view);
       statement.setInt(2, version);
-      statement.setString(3, source);
       try (ResultSet rows = statement.executeQuery()) {
-        return rows.next() ? Optional.of(rows.getLong(1)) : Optional.empty();
+        Map<String, Watermark> watermarks = new HashMap<>();
+        Optional<Basis> basis = Optional.empty();
+        while (rows.next()) {
+          String source = rows.getString(1);
+          Instant instant = OnlineStore.instant(rows, 2).orElseThrow();
+          watermarks.put(source, new Watermark(source, instant, rows.getString(3)));
+          Instant asOf = OnlineStore.instant(rows, 5).orElse(instant);
+          basis = Optional.of(new Basis(rows.getLong(4), asOf, watermarks, rows.getLong(6)));
+        }
+        return basis;
       }
     } catch (SQLException e) {
-      throw connections.failure("reading the watermark of view " + view, e);
+      throw connections.failure("reading the watermarks of view " + view, e);
+    }
+  }
+
+  /** Tells whether a view has an online table with just the columns of {@code features}. */
+  public boolean hasTable(LiveView live, List<Feature> features) {
+    try {
+      return OnlineTable.matches(connection, live.table(), features);
+    } catch (SQLException e) {
+      throw connections.failure("looking at the online table of view " + view, e);
     }
   }
 

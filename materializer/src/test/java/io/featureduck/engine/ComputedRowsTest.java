@@ -7,6 +7,7 @@ import io.featureduck.definition.FeatureView;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
@@ -14,6 +15,7 @@ import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
+import io.featureduck.store.Watermark;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import io.featureduck.type.FeatureType;
@@ -66,9 +68,12 @@ final class ComputedRowsTest {
               live,
               view,
               features,
-              lock.basis(1, "orders"),
+              Run.Kind.FULL,
+              lock.basis(1).map(Basis::runId),
+              Optional.empty(),
               1,
               Instant.EPOCH,
+              List.of(new Watermark("orders", Instant.EPOCH, "hash")),
               session.folder()),
           new ComputedRows(session, "v", sql, features, new AtomicLong()),
           new Cancellation());

@@ -188,21 +188,21 @@ final class SourceReaderTest {
   }
 
   @Test
-  void now_ofFiles_isTheRunsClockInMicroseconds() {
+  void snapshot_ofFiles_isTheRunsClockInMicroseconds() {
     Source source = TestDefinitions.files("c", Source.Format.CSV, "/nowhere", Map.of());
 
-    Instant now = read(reader -> reader.now(source));
+    Instant now = read(reader -> reader.snapshot(source));
 
     assertThat(now).isEqualTo(NOW);
   }
 
   @Test
-  void now_ofDatabase_isItsOwnClock() throws Exception {
+  void snapshot_ofDatabase_isItsOwnClock() throws Exception {
     TestPostgres.Database database = TestPostgres.newDatabase();
     Source source =
         TestDefinitions.table("o", database.connectionString(), "public", "o", Map.of());
 
-    assertThat(Duration.between(read(reader -> reader.now(source)), Instant.now()).abs())
+    assertThat(Duration.between(read(reader -> reader.snapshot(source)), Instant.now()).abs())
         .isLessThan(Duration.ofMinutes(1));
   }
 

@@ -82,7 +82,18 @@ final class ViewLockTest {
     LiveView live = store.register(VIEW, SCORE, "test");
     long run =
         lock.start(new RunStart(1, Run.Kind.FULL, "test", Optional.empty(), "here")).orElseThrow();
-    return new RunCommit(run, live, VIEW, SCORE, lock.basis(1, "orders"), 11, AS_OF, spill);
+    return new RunCommit(
+        run,
+        live,
+        VIEW,
+        SCORE,
+        Run.Kind.FULL,
+        lock.basis(1).map(Basis::runId),
+        Optional.empty(),
+        11,
+        AS_OF,
+        List.of(new Watermark("orders", AS_OF, "hash")),
+        spill);
   }
 
   private List<String> query(String sql) throws SQLException {
@@ -258,9 +269,12 @@ final class ViewLockTest {
         commit.live(),
         commit.definition(),
         commit.features(),
+        commit.kind(),
         commit.basis(),
+        commit.lowerBound(),
         commit.rowsRead(),
         commit.asOf(),
+        commit.watermarks(),
         commit.spillDirectory());
   }
 
@@ -281,14 +295,14 @@ final class ViewLockTest {
   @Test
   void tryLock_takenElsewhere_isEmpty() {
     try (ViewLock lock = store.tryLock("v").orElseThrow()) {
-      assertThat(lock.basis(1, "orders")).isEmpty();
+      assertThat(lock.basis(1)).isEmpty();
       assertThat(store.tryLock("v")).isEmpty();
       try (ViewLock other = store.tryLock("w").orElseThrow()) {
-        assertThat(other.basis(1, "orders")).isEmpty();
+        assertThat(other.basis(1)).isEmpty();
       }
     }
     try (ViewLock again = store.tryLock("v").orElseThrow()) {
-      assertThat(again.basis(1, "orders")).isEmpty();
+      assertThat(again.basis(1)).isEmpty();
     }
   }
 

@@ -1,0 +1,296 @@
+package io.featureduck.run;
+
+import io.featureduck.definition.Source;
+import io.featureduck.dialect.DuckDbDialect;
+import io.featureduck.engine.DuckDb;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.expression.Expression.Column;
+import io.featureduck.plan.Feature;
+import io.featureduck.plan.Increment;
+import io.featureduck.plan.Increment.Tracked;
+import io.featureduck.plan.Increment.TrackedJoin;
+import io.featureduck.plan.LogicalPlan.Scan;
+import io.featureduck.plan.RowSelection;
+import io.featureduck.source.SourceReader;
+import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.store.Basis;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * Fetches into a run's session what an increment computes from: which rows changed, whom they
+ * touch, and all rows of those. What a source is asked for is small, so its server can use its
+ * indexes; nothing but the touched entities' rows leaves it.
+ */
+final class Changes {
+  /** Keys in one statement. A pair of columns is planned as a condition of its own, so fewer. */
+  private static final int KEYS_PER_STATEMENT = 10_000;
+
+  private static final int PAIRS_PER_STATEMENT = 500;
+
+  /** Above so many, and so large a part of all entities, reading everything once is quicker. */
+  private static final long TOUCHED_ENTITIES_MIN = 10_000;
+
+  private static final double TOUCHED_FRACTION_MAX = 0.25;
+  private static final long TOUCHED_ENTITIES_MAX = 500_000;
+
+  private static final String FOUND = "entities__found";
+  private static final DuckDbDialect DIALECT = DuckDbDialect.overAttached();
+
+  private final DuckDbSession session;
+  private final SourceReader reader;
+  private final Increment increment;
+  private final Basis basis;
+  private final Instant asOf;
+  private final Map<String, Long> rowsBySource = new TreeMap<>();
+
+  Changes(
+      DuckDbSession session, SourceReader reader, Increment increment, Basis basis, Instant asOf) {
+    this.session = session;
+    this.reader = reader;
+    this.increment = increment;
+    this.basis = basis;
+    this.asOf = asOf;
+  }
+
+  /** Returns the instant after which a source's cursor tells of changes. */
+  private static Instant lowerBound(Source source, Basis basis) {
+    return basis.watermark(source.name()).instant().minus(source.allowedLateness());
+  }
+
+  /** Returns the instant after which the cursor of the view's own source tells of changes. */
+  Instant lowerBound() {
+    return lowerBound(increment.own().rows().source(), basis);
+  }
+
+  /** Returns how many rows were fetched so far, by source. */
+  Map<String, Long> rowsBySource() {
+    return rowsBySource;
+  }
+
+  /**
+   * Finds the touched entities.
+   *
+   * @return how many there are; empty where they are so many that a full run is cheaper
+   */
+  Optional<Long> findTouched() {
+    Tracked own = increment.own();
+    create(Increment.CHANGED, own.changes(), written(own));
+    session.execute(
+        "CREATE TEMP TABLE %s AS SELECT %s FROM %s"
+            .formatted(quoted(FOUND), names(own.keys()), quoted(Increment.CHANGED)));
+    if (own.hasCursor()) {
+      addFound(due(own));
+    }
+    for (Duration window : increment.windows()) {
+      addFound(
+          new RowSelection.Within(
+              own.eventTime(), basis.asOf().minus(window), Optional.of(asOf.minus(window)), false));
+    }
+    for (TrackedJoin join : increment.joins()) {
+      if (!join.isStatic()) {
+        addFoundThrough(join);
+      }
+    }
+    session.execute(
+        "CREATE TEMP TABLE %s AS SELECT DISTINCT %s FROM %s WHERE %s"
+            .formatted(
+                quoted(Increment.TOUCHED), names(own.keys()), quoted(FOUND), notNull(own.keys())));
+    long touched = count(Increment.TOUCHED);
+    boolean tooMany =
+        touched > TOUCHED_ENTITIES_MAX
+            || (touched > TOUCHED_ENTITIES_MIN && touched > basis.rows() * TOUCHED_FRACTION_MAX);
+    return tooMany ? Optional.empty() : Optional.of(touched);
+  }
+
+  /** Fetches the rows that the touched entities' features are computed from. */
+  void fetchRows() {
+    Tracked own = increment.own();
+    fetchMatching(
+        Increment.ROWS, own, own.keys(), Increment.TOUCHED, own.keys(), own.rows(), false);
+    for (TrackedJoin join : increment.joins()) {
+      fetchMatching(
+          join.table(),
+          join.right(),
+          join.right().keys(),
+          Increment.ROWS,
+          join.left(),
+          join.right().rows(),
+          true);
+    }
+  }
+
+  /** Counts the changed rows, and those of them that no run takes. */
+  Rejected rejected() {
+    return Computation.rejected(increment.rejected(), session, asOf);
+  }
+
+  /**
+   * Returns what gives the row of each touched entity: {@code entity_key}, the features and {@code
+   * event_timestamp}, all but the key NULL where it has none any more.
+   */
+  String sql(List<Feature> features) {
+    String columns =
+        features.stream()
+            .map(feature -> "computed." + quoted(feature.name()) + ", ")
+            .collect(Collectors.joining());
+    return """
+    SELECT touched.entity_key, %scomputed.event_timestamp
+    FROM (SELECT DISTINCT entity_key FROM (
+    %s
+    )) AS touched
+    LEFT JOIN (
+    %s
+    ) AS computed ON computed.entity_key = touched.entity_key\
+    """
+        .formatted(
+            columns,
+            DIALECT.render(increment.entities(), asOf),
+            DIALECT.render(increment.plan(), asOf));
+  }
+
+  private RowSelection written(Tracked tracked) {
+    return new RowSelection.Within(
+        tracked.cursor(),
+        lowerBound(tracked.rows().source(), basis),
+        // A row that was moved into the future is in the view no more, so its entity is touched.
+        Optional.empty(),
+        // Nobody can tell when such a row was written.
+        tracked.hasCursor());
+  }
+
+  /** Rows that had a cursor already when their event still lay in the future. */
+  private RowSelection due(Tracked tracked) {
+    return new RowSelection.Within(tracked.eventTime(), basis.asOf(), Optional.of(asOf), false);
+  }
+
+  private void addFound(RowSelection selection) {
+    insert(FOUND, increment.own().keys(), increment.own().changes(), selection);
+  }
+
+  private void addFoundThrough(TrackedJoin join) {
+    String changed = join.table() + "_changed";
+    Scan scan = join.right().changes();
+    create(changed, scan, written(join.right()));
+    if (join.right().hasCursor()) {
+      insert(changed, columns(scan), scan, due(join.right()));
+    }
+    Tracked own = increment.own();
+    for (RowSelection selection :
+        matching(own.rows().source(), join.left(), changed, join.right().keys(), true)) {
+      insert(FOUND, own.keys(), own.keyColumnsAnd(join.left()), selection);
+    }
+  }
+
+  private void fetchMatching(
+      String table,
+      Tracked tracked,
+      List<Column> columns,
+      String valuesTable,
+      List<Column> valueColumns,
+      Scan scan,
+      boolean foreign) {
+    boolean created = false;
+    for (RowSelection selection :
+        matching(tracked.rows().source(), columns, valuesTable, valueColumns, foreign)) {
+      reader.checkNumbers(scan, selection);
+      if (created) {
+        insert(table, columns(scan), scan, selection);
+      } else {
+        create(table, scan, selection);
+        created = true;
+      }
+    }
+  }
+
+  /** Returns selections that together have each row once whose columns are in those of a table. */
+  private List<RowSelection> matching(
+      Source source,
+      List<Column> columns,
+      String valuesTable,
+      List<Column> valueColumns,
+      boolean foreign) {
+    if (source.location() instanceof Source.Files) {
+      return List.of(new RowSelection.InTable(columns, valuesTable, valueColumns));
+    }
+    List<List<String>> values = values(valuesTable, valueColumns);
+    if (values.size() > TOUCHED_ENTITIES_MAX) {
+      return List.of(new RowSelection.All());
+    }
+    int size = columns.size() == 1 ? KEYS_PER_STATEMENT : PAIRS_PER_STATEMENT;
+    List<RowSelection> selections = new ArrayList<>();
+    for (int i = 0; i == 0 || i < values.size(); i += size) {
+      selections.add(
+          new RowSelection.OneOf(
+              columns, values.subList(i, Math.min(values.size(), i + size)), foreign));
+    }
+    return selections;
+  }
+
+  private List<List<String>> values(String table, List<Column> columns) {
+    String texts =
+        columns.stream()
+            .map(column -> "CAST(" + quoted(column.name()) + " AS VARCHAR)")
+            .collect(Collectors.joining(", "));
+    return session.list(
+        "SELECT DISTINCT %s FROM %s WHERE %s ORDER BY ALL"
+            .formatted(texts, quoted(table), notNull(columns)),
+        row -> {
+          List<String> values = new ArrayList<>();
+          for (int i = 1; i <= columns.size(); i++) {
+            values.add(row.getString(i));
+          }
+          return values;
+        });
+  }
+
+  private void create(String table, Scan scan, RowSelection selection) {
+    reader.fetch(
+        scan.source(),
+        "CREATE TEMP TABLE %s AS %s".formatted(quoted(table), DIALECT.fetch(scan, selection)));
+    boolean ignored = noteRows(scan.source(), count(table));
+  }
+
+  private void insert(String table, List<Column> columns, Scan scan, RowSelection selection) {
+    long before = count(table);
+    reader.fetch(
+        scan.source(),
+        "INSERT INTO %s SELECT %s FROM (%s)"
+            .formatted(quoted(table), names(columns), DIALECT.fetch(scan, selection)));
+    boolean ignored = noteRows(scan.source(), count(table) - before);
+  }
+
+  private boolean noteRows(Source source, long rows) {
+    return rowsBySource.merge(source.name(), rows, Long::sum) > 0;
+  }
+
+  private long count(String table) {
+    return session.list("SELECT count(*) FROM " + quoted(table), row -> row.getLong(1)).getFirst();
+  }
+
+  private static List<Column> columns(Scan scan) {
+    return scan.schema().columns().stream()
+        .map(column -> new Column(Optional.empty(), column.name()))
+        .toList();
+  }
+
+  private static String names(List<Column> columns) {
+    return columns.stream().map(column -> quoted(column.name())).collect(Collectors.joining(", "));
+  }
+
+  private static String notNull(List<Column> columns) {
+    return columns.stream()
+        .map(column -> quoted(column.name()) + " IS NOT NULL")
+        .collect(Collectors.joining(" AND "));
+  }
+
+  private static String quoted(String name) {
+    return DuckDb.identifier(name);
+  }
+}

@@ -1,0 +1,203 @@
+package io.featureduck.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.featureduck.config.ConfigReader;
+import io.featureduck.definition.FeatureStore;
+import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Run;
+import io.featureduck.testing.TestDefinitions;
+import io.featureduck.testing.TestPostgres;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What an incremental run reads, computes and writes, one thing at a time. */
+final class IncrementalRunTest {
+  @TempDir private Path directory = Path.of("");
+
+  private TestPostgres.Database source = new TestPostgres.Database("none", 0);
+  private TestPostgres.Database target = new TestPostgres.Database("none", 0);
+  private final List<Materializer> opened = new ArrayList<>();
+
+  @BeforeEach
+  void databases() throws Exception {
+    source = TestPostgres.newDatabase();
+    target = TestPostgres.newDatabase();
+    source.execute(
+        """
+        CREATE TABLE orders (order_id INT PRIMARY KEY, customer_id INT, shop TEXT,
+          amount NUMERIC(10,2), status TEXT, ordered_at TIMESTAMPTZ, updated_at TIMESTAMPTZ);
+        INSERT INTO orders SELECT i, i % 10, 'shop ' || i % 3, i, 'paid',
+          '2026-01-01Z'::timestamptz + i * interval '1 hour',
+          '2026-01-01Z'::timestamptz + i * interval '1 hour' FROM generate_series(1, 100) i;
+        CREATE TABLE shops (name TEXT, country TEXT, at TIMESTAMPTZ);
+        INSERT INTO shops VALUES ('shop 0', 'DE', '2025-01-01Z'), ('shop 1', 'FR', '2025-01-01Z')
+        """);
+  }
+
+  @AfterEach
+  void close() {
+    opened.forEach(Materializer::close);
+  }
+
+  private static final String TOTALS =
+      """
+      {"name": "totals", "entities": ["customer"], "source": "orders",
+       "filters": ["status = 'paid'"],
+       "aggregations": [{"function": "count", "alias": "n"},
+         {"function": "sum", "column": "amount", "alias": "spent", "windows": ["1d", "30d"]}]}
+      """;
+
+  private static final String BY_COUNTRY =
+      """
+      {"name": "totals", "entities": ["customer"], "source": "orders",
+       "joins": [{"source": "shops", "type": "left", "on": [{"left": "shop", "right": "name"}]}],
+       "aggregations": [{"function": "count", "alias": "german", "filter": "shops.country = 'DE'"}]}
+      """;
+
+  private Materializer open(String view) throws Exception {
+    Path file = directory.resolve("config.json");
+    Files.writeString(
+        file,
+        """
+        {"project": "shop",
+         "online_store": {"type": "postgres", "url": "%1$s"},
+         "materializer": {"state_directory": "state", "threads": 2, "memory_limit": "1GB",
+           "extension_directory": "%2$s"},
+         "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
+         "sources": [
+           {"name": "orders", "source_type": "postgres", "connection_string": "%3$s",
+            "table": "orders", "timestamp_field": "ordered_at", "cursor_field": "updated_at",
+            "incremental": true, "row_id": "order_id"},
+           {"name": "shops", "source_type": "postgres", "connection_string": "%3$s",
+            "table": "shops", "timestamp_field": "at", "incremental": true}],
+         "views": [%4$s]}
+        """
+            .formatted(
+                target.url(),
+                TestDefinitions.materializer(directory).extensionDirectory(),
+                source.connectionString(),
+                view));
+    FeatureStore definitions = ConfigReader.read(file, Map.of());
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    Materializer materializer = Materializer.open(definitions, store);
+    boolean ignored = opened.add(materializer);
+    return materializer;
+  }
+
+  private static Run run(Materializer materializer, String asOf) {
+    Run run =
+        materializer.run(
+            "totals", new RunRequest(false, Optional.of(Instant.parse(asOf)), Optional.empty()));
+    assertThat(run.error()).isEmpty();
+    return run;
+  }
+
+  private List<String> online(String sql) throws SQLException {
+    try (Connection connection = target.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(sql)) {
+      List<String> found = new ArrayList<>();
+      while (rows.next()) {
+        found.add(String.valueOf(rows.getString(1)));
+      }
+      return found;
+    }
+  }
+
+  @Test
+  void run_newRow_writesItsEntityAlone() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run first = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "INSERT INTO orders VALUES (101, 3, 'shop 1', 5, 'paid', '2026-01-02Z', '2026-01-10 00:01Z')");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(first.kind()).isEqualTo(Run.Kind.FULL);
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.lowerBound()).contains(Instant.parse("2026-01-09T23:50:00Z"));
+    assertThat(second.upperBound()).contains(Instant.parse("2026-01-10T00:02:00Z"));
+    assertThat(second.rowsWritten()).contains(1L);
+    assertThat(second.rowsRead()).contains(12L);
+    assertThat(online("SELECT n FROM online_totals WHERE entity_key = '3'")).containsExactly("11");
+    assertThat(
+            online(
+                "SELECT entity_key FROM online_totals WHERE updated_at = (SELECT max(updated_at) FROM online_totals)"))
+        .containsExactly("3");
+  }
+
+  @Test
+  void run_nothingNew_writesNothing() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(0L);
+    assertThat(online("SELECT rows FROM featureduck_watermarks")).containsExactly("10");
+  }
+
+  @Test
+  void run_windowSlides_entityWhoseRowsLeftIsComputedAgain() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2026-01-05T04:30:00Z");
+
+    Run second = run(materializer, "2026-01-06T04:30:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(online("SELECT count(*) FROM online_totals WHERE spent_1d IS NULL"))
+        .containsExactly("10");
+  }
+
+  @Test
+  void run_lastRowOfAnEntityLeavesTheFilter_deletesIt() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "UPDATE orders SET status = 'refunded', updated_at = '2026-01-10 00:01Z' WHERE customer_id = 4");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.rowsWritten()).contains(1L);
+    assertThat(online("SELECT count(*) FROM online_totals")).containsExactly("9");
+    assertThat(online("SELECT rows FROM featureduck_watermarks")).containsExactly("9");
+  }
+
+  @Test
+  void run_joinedRowChanges_touchesWhoeverIsJoined() throws Exception {
+    Materializer materializer = open(BY_COUNTRY);
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute("INSERT INTO shops VALUES ('shop 1', 'DE', '2026-01-10 00:01Z')");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(online("SELECT sum(german) FROM online_totals")).containsExactly("67");
+    assertThat(online("SELECT count(*) FROM featureduck_watermarks")).containsExactly("2");
+  }
+
+  @Test
+  void run_earlierInstantThanTheLast_isFull() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+
+    assertThat(run(materializer, "2026-01-03T00:00:00Z").kind()).isEqualTo(Run.Kind.FULL);
+    assertThat(online("SELECT sum(n) FROM online_totals")).containsExactly("48");
+  }
+}
