@@ -177,23 +177,8 @@ public final class DuckDbDialect extends SqlDialect {
 
   /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
   private String queried(Source source, Source.Table table, SourceSchema schema) {
-    List<String> columns = new ArrayList<>();
-    for (SourceSchema.Column column : schema.columns()) {
-      String name = identifier(column.name());
-      columns.add(
-          source.columns().get(column.name()) instanceof Decimal(var precision, var scale)
-              ? "CAST(%s AS numeric(%d,%d)) AS %s".formatted(name, precision, scale, name)
-              : name);
-    }
-    return "postgres_query(%s, %s)"
-        .formatted(
-            text(attachedName(source)),
-            text(
-                "SELECT %s FROM %s.%s"
-                    .formatted(
-                        String.join(", ", columns),
-                        identifier(table.schema()),
-                        identifier(table.table()))));
+    ServerSql server = ServerSql.of(table.database());
+    return server.from(attachedName(source), server.rows(source, schema));
   }
 
   private static boolean throughServer(Source source) {
