@@ -28,8 +28,6 @@ public final class DuckDbDialect extends SqlDialect {
   private static final DateTimeFormatter TIMESTAMP =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
 
-  private static final SelectionSql SELECTION = new SelectionSql();
-
   private final boolean attached;
 
   /** Reads each table over a connection of its own. */
@@ -82,7 +80,11 @@ public final class DuckDbDialect extends SqlDialect {
     return switch (scan.source().location()) {
       case Source.Table table ->
           "SELECT * FROM "
-              + queried(scan.source(), table, scan.schema(), SELECTION.condition(scan, selection));
+              + queried(
+                  scan.source(),
+                  table,
+                  scan.schema(),
+                  ServerSql.of(table.database()).condition(scan, selection));
       case Source.Files files ->
           "SELECT %s FROM %s%s"
               .formatted(
@@ -92,11 +94,6 @@ public final class DuckDbDialect extends SqlDialect {
                   files(scan.source(), files),
                   where(scan, selection));
     };
-  }
-
-  /** Returns the condition by which a database's own server finds the rows; empty for all. */
-  public String condition(LogicalPlan.Scan scan, RowSelection selection) {
-    return SELECTION.condition(scan, selection);
   }
 
   private String where(LogicalPlan.Scan scan, RowSelection selection) {
@@ -237,24 +234,10 @@ public final class DuckDbDialect extends SqlDialect {
 
   /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
   private String queried(Source source, Source.Table table, SourceSchema schema, String condition) {
-    List<String> columns = new ArrayList<>();
-    for (SourceSchema.Column column : schema.columns()) {
-      String name = identifier(column.name());
-      columns.add(
-          source.columns().get(column.name()) instanceof Decimal(var precision, var scale)
-              ? "CAST(%s AS numeric(%d,%d)) AS %s".formatted(name, precision, scale, name)
-              : name);
-    }
-    return "postgres_query(%s, %s)"
-        .formatted(
-            text(attachedName(source)),
-            text(
-                "SELECT %s FROM %s.%s%s"
-                    .formatted(
-                        String.join(", ", columns),
-                        identifier(table.schema()),
-                        identifier(table.table()),
-                        condition.isEmpty() ? "" : " WHERE " + condition)));
+    ServerSql server = ServerSql.of(table.database());
+    String rows = server.rows(source, schema);
+    return server.from(
+        attachedName(source), condition.isEmpty() ? rows : rows + " WHERE " + condition);
   }
 
   private static boolean throughServer(Source source) {

@@ -5,130 +5,106 @@ import io.featureduck.expression.Expression.Column;
 import io.featureduck.plan.LogicalPlan.Scan;
 import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
-import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.time.Instant;
 import java.time.LocalDateTime;
-import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** Conditions by which a source's own server finds the rows of a selection. */
+/**
+ * Conditions by which a source's own server finds the rows of a selection. They are on the columns
+ * as they are, so that indexes serve, and may hold for a few rows more.
+ */
 final class SelectionSql {
-  private static final DateTimeFormatter LOCAL =
-      DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss.SSSSSS", Locale.ROOT);
-  private static final Pattern UUID =
-      Pattern.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}");
+  private static final String DATE = "DATE";
 
-  String identifier(String name) {
-    return "\"" + name.replace("\"", "\"\"") + "\"";
+  private final ServerSql server;
+  private final Scan scan;
+
+  /**
+   * @param scan has the columns that are asked for, and those of the condition
+   */
+  SelectionSql(ServerSql server, Scan scan) {
+    this.server = server;
+    this.scan = scan;
   }
 
-  String text(String value) {
-    return "'" + value.replace("'", "''") + "'";
-  }
-
-  /** Returns the condition of a selection on the raw columns, so that their indexes serve. */
-  String condition(Scan scan, RowSelection selection) {
+  /** Returns a condition; empty for all rows. */
+  String condition(RowSelection selection) {
     return switch (selection) {
       case RowSelection.All unused -> "";
-      case RowSelection.Within within ->
-          within(scan.source(), column(scan, within.column()), within);
-      case RowSelection.OneOf oneOf -> oneOf(scan, oneOf);
+      case RowSelection.Within within -> within(within);
+      case RowSelection.OneOf oneOf -> oneOf(oneOf);
       case RowSelection.InTable unused ->
           throw new IllegalArgumentException("a server has no table of the session");
     };
   }
 
-  private static SourceSchema.Column column(Scan scan, Column column) {
-    return scan.schema().column(column.name()).orElseThrow();
+  private SourceSchema.Column column(Column column) {
+    return scan.schema()
+        .column(column.name())
+        .orElseThrow(() -> new IllegalArgumentException("not scanned: " + column));
   }
 
-  private String within(Source source, SourceSchema.Column column, RowSelection.Within within) {
-    String name = identifier(column.name());
-    List<String> bounds = new ArrayList<>();
-    if (column.zoned()) {
-      bounds.add(name + " > " + instant(within.after()));
-      within.upTo().ifPresent(upTo -> bounds.add(name + " <= " + instant(upTo)));
-    } else if (column.engineType().equals("DATE")) {
-      // A day stands for its midnight.
-      LocalDateTime after = LocalBounds.after(within.after(), source.timezone());
-      bounds.add(name + " >= " + date(after));
-      within
-          .upTo()
-          .ifPresent(
-              upTo -> bounds.add(name + " <= " + date(LocalBounds.upTo(upTo, source.timezone()))));
-    } else {
-      bounds.add(name + " > " + local(LocalBounds.after(within.after(), source.timezone())));
-      within
-          .upTo()
-          .ifPresent(
-              upTo -> bounds.add(name + " <= " + local(LocalBounds.upTo(upTo, source.timezone()))));
-    }
+  private String within(RowSelection.Within within) {
+    SourceSchema.Column column = column(within.column());
+    List<String> bounds = new ArrayList<>(List.of(later(column, within.after())));
+    within.upTo().ifPresent(upTo -> bounds.add(upTo(column, upTo)));
     String all = String.join(" AND ", bounds);
-    return within.orNull() ? "(" + all + " OR " + name + " IS NULL)" : all;
+    return within.orNull()
+        ? "(%s OR %s IS NULL)".formatted(all, server.identifier(column.name()))
+        : all;
   }
 
-  private String instant(Instant instant) {
-    return "TIMESTAMPTZ " + text(instant.toString());
-  }
-
-  private String local(LocalDateTime time) {
-    return "TIMESTAMP " + text(LOCAL.format(time));
-  }
-
-  private String date(LocalDateTime time) {
-    return "DATE " + text(time.toLocalDate().toString());
-  }
-
-  private String oneOf(Scan scan, RowSelection.OneOf oneOf) {
-    List<SourceSchema.Column> columns =
-        oneOf.columns().stream().map(column -> column(scan, column)).toList();
-    List<List<String>> values =
-        oneOf.values().stream().filter(row -> !oneOf.foreign() || mayHave(columns, row)).toList();
-    if (values.isEmpty()) {
-      return "false";
+  private String later(SourceSchema.Column column, Instant after) {
+    Source source = scan.source();
+    if (column.zoned()) {
+      return server.after(source, column, after);
     }
+    LocalDateTime local = LocalBounds.after(after, source.timezone());
+    if (column.engineType().equals(DATE)) {
+      // All of a day's rows have its midnight, those written after the bound, too.
+      return "%s >= DATE '%s'".formatted(server.identifier(column.name()), local.toLocalDate());
+    }
+    return server.comparable(column) + " > " + server.instant(local, false);
+  }
+
+  private String upTo(SourceSchema.Column column, Instant upTo) {
+    if (column.zoned()) {
+      return server.comparable(column) + " <= " + server.instant(ServerSql.utc(upTo), true);
+    }
+    LocalDateTime local = LocalBounds.upTo(upTo, scan.source().timezone());
+    return column.engineType().equals(DATE)
+        ? "%s <= DATE '%s'".formatted(server.identifier(column.name()), local.toLocalDate())
+        : server.comparable(column) + " <= " + server.instant(local, false);
+  }
+
+  private String oneOf(RowSelection.OneOf oneOf) {
+    if (oneOf.values().isEmpty()) {
+      return "1 = 0";
+    }
+    List<SourceSchema.Column> columns = oneOf.columns().stream().map(this::column).toList();
     String names =
         columns.stream()
-            .map(column -> oneOf.foreign() ? comparable(column) : identifier(column.name()))
+            .map(column ->
+                oneOf.foreign() && column.type().orElseThrow() == Primitive.STRING
+                    ? server.comparableText(column)
+                    : server.identifier(column.name()))
             .collect(Collectors.joining(", "));
-    String rows =
-        values.stream().map(row -> literals(columns, row)).collect(Collectors.joining(", "));
-    return (columns.size() == 1 ? names : "(" + names + ")") + " IN (" + rows + ")";
+    String values =
+        oneOf.values().stream()
+            .map(row -> literals(columns, row))
+            .collect(Collectors.joining(", "));
+    return "%s IN (%s)".formatted(columns.size() == 1 ? names : "(" + names + ")", values);
   }
 
   private String literals(List<SourceSchema.Column> columns, List<String> row) {
     List<String> literals = new ArrayList<>();
     for (int i = 0; i < row.size(); i++) {
-      literals.add(literal(columns.get(i).type().orElseThrow(), row.get(i)));
+      literals.add(server.literal(columns.get(i).type().orElseThrow(), row.get(i)));
     }
     String all = String.join(", ", literals);
     return literals.size() == 1 ? all : "(" + all + ")";
-  }
-
-  private String literal(FeatureType type, String value) {
-    return type == Primitive.INT32 || type == Primitive.INT64 ? value : text(value);
-  }
-
-  private String comparable(SourceSchema.Column column) {
-    String name = identifier(column.name());
-    boolean plain =
-        column.type().orElseThrow() != Primitive.STRING
-            || column.engineType().equals("VARCHAR")
-            || column.engineType().equals("UUID");
-    return plain ? name : "CAST(" + name + " AS text)";
-  }
-
-  private static boolean mayHave(List<SourceSchema.Column> columns, List<String> row) {
-    for (int i = 0; i < row.size(); i++) {
-      if (columns.get(i).engineType().equals("UUID") && !UUID.matcher(row.get(i)).matches()) {
-        return false;
-      }
-    }
-    return true;
   }
 }

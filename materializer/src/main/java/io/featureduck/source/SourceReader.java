@@ -4,6 +4,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Source;
 import io.featureduck.definition.Source.Database;
 import io.featureduck.dialect.DuckDbDialect;
+import io.featureduck.dialect.ServerSql;
 import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
@@ -110,15 +111,8 @@ public final class SourceReader {
       case Source.Files files -> clock.instant().truncatedTo(ChronoUnit.MICROS);
       case Source.Table table -> {
         prepare(source);
-        // now() is the start of the transaction, which comes before the snapshot that this
-        // statement takes; a clock read behind the snapshot would be past rows not seen in it.
         long micros =
-            ask(
-                    source,
-                    serverQuery(
-                        source, "SELECT (extract(epoch from now()) * 1000000)::int8 AS micros"),
-                    row -> row.getLong(1))
-                .getFirst();
+            askServer(source, table, server(table).clock(), row -> row.getLong(1)).getFirst();
         yield Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
       }
     };
@@ -150,52 +144,12 @@ public final class SourceReader {
   public Rejected rejected(
       Source source, SourceSchema schema, List<JoinKey> joinKeys, Instant asOf) {
     Source.Table table = (Source.Table) source.location();
-    List<String> nulls = new ArrayList<>();
-    for (JoinKey key : joinKeys) {
-      nulls.add(DuckDb.identifier(column(schema, key.name()).name()) + " IS NULL");
-    }
-    String noKey = "(" + String.join(" OR ", nulls) + ")";
-    String eventTime = instant(source, schema, source.timestampField());
-    String cursor = instant(source, schema, source.cursorField());
-    String limit = "TIMESTAMPTZ " + DuckDb.literal(asOf.toString());
-    String sql =
-        """
-        SELECT count(*) AS n, count(*) FILTER (WHERE %1$s) AS k,
-          count(*) FILTER (WHERE NOT %1$s AND %2$s IS NULL) AS e,
-          count(*) FILTER (WHERE NOT %1$s AND (%2$s > %4$s OR %2$s IS NOT NULL AND %3$s > %4$s)) AS a
-        FROM %5$s.%6$s
-        """
-            .formatted(
-                noKey,
-                eventTime,
-                cursor,
-                limit,
-                DuckDb.identifier(table.schema()),
-                DuckDb.identifier(table.table()));
-    return ask(
+    return askServer(
             source,
-            serverQuery(source, sql),
+            table,
+            server(table).rejected(source, schema, joinKeys, asOf),
             row -> new Rejected(row.getLong(1), row.getLong(2), row.getLong(3), row.getLong(4)))
         .getFirst();
-  }
-
-  private static String instant(Source source, SourceSchema schema, String name) {
-    Column found = column(schema, name);
-    String column = DuckDb.identifier(found.name());
-    return found.zoned()
-        ? column
-        : "(%s::timestamp AT TIME ZONE %s)".formatted(column, DuckDb.literal(source.zoneName()));
-  }
-
-  /** Returns the column that a definition's {@code name} means: case matters only between two. */
-  private static Column column(SourceSchema schema, String name) {
-    return schema
-        .column(name)
-        .or(() ->
-            schema.columns().stream()
-                .filter(column -> column.name().equalsIgnoreCase(name))
-                .findFirst())
-        .orElseThrow(() -> new IllegalArgumentException("no column '%s'".formatted(name)));
   }
 
   private void attach(Source source, Source.Table table) {
@@ -304,9 +258,10 @@ public final class SourceReader {
             .formatted(DuckDb.literal(table.schema()), DuckDb.literal(table.table()));
     Map<String, Optional<Column>> known = new LinkedHashMap<>();
     List<String> found =
-        ask(
+        askServer(
             source,
-            serverQuery(source, columns),
+            table,
+            columns,
             row -> {
               String name = row.getString("name");
               String base = row.getString("base");
@@ -339,17 +294,16 @@ public final class SourceReader {
 
   private FeatureException missing(Source source, Source.Table table) {
     List<String> tables =
-        ask(
+        askServer(
             source,
-            serverQuery(
-                source,
-                """
-                SELECT n.nspname::text || '.' || c.relname::text AS name
-                FROM pg_catalog.pg_class c
-                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-                  AND n.nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1000
-                """),
+            table,
+            """
+            SELECT n.nspname::text || '.' || c.relname::text AS name
+            FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+              AND n.nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1000
+            """,
             row -> row.getString(1));
     String wanted = table.schema() + "." + table.table();
     String nearest =
@@ -359,10 +313,15 @@ public final class SourceReader {
         "source %s: there is no table '%s'%s".formatted(source.name(), wanted, nearest));
   }
 
-  /** Returns a query that {@code source}'s own server plans and answers. */
-  private static String serverQuery(Source source, String sql) {
-    return "SELECT * FROM postgres_query(%s, %s)"
-        .formatted(DuckDb.literal(DIALECT.attachedName(source)), DuckDb.literal(sql));
+  private static ServerSql server(Source.Table table) {
+    return ServerSql.of(table.database());
+  }
+
+  /** Asks the source's own server. */
+  private <T> List<T> askServer(
+      Source source, Source.Table table, String sql, DuckDbSession.RowReader<T> reader) {
+    return ask(
+        source, "SELECT * FROM " + server(table).from(DIALECT.attachedName(source), sql), reader);
   }
 
   private <T> List<T> ask(Source source, String sql, DuckDbSession.RowReader<T> reader) {
@@ -384,37 +343,32 @@ public final class SourceReader {
     if (!(source.location() instanceof Source.Table table)) {
       return;
     }
+    ServerSql server = server(table);
     List<String> names = new ArrayList<>();
     List<String> counts = new ArrayList<>();
     for (Column column : scan.schema().columns()) {
-      String name = DuckDb.identifier(column.name());
-      String nan =
-          switch (column.type().orElse(Primitive.BOOL)) {
-            case FeatureType.Decimal decimal -> name + " = 'NaN'";
-            case FeatureType.Array(FeatureType.Decimal decimal) -> "'NaN' = ANY(" + name + ")";
-            case FeatureType.Array array -> "";
-            case Primitive primitive -> "";
-          };
-      if (!nan.isEmpty()) {
-        counts.add("count(*) FILTER (WHERE %s) AS n%d".formatted(nan, names.size()));
-        names.add(column.name());
-      }
+      server
+          .unreadable(column)
+          .ifPresent(condition -> {
+            counts.add("count(CASE WHEN %s THEN 1 END) AS n%d".formatted(condition, names.size()));
+            names.add(column.name());
+          });
     }
     if (names.isEmpty()) {
       return;
     }
-    String condition = DIALECT.condition(scan, selection);
+    String condition = server.condition(scan, selection);
     String sql =
-        "SELECT %s FROM %s.%s%s"
+        "SELECT %s FROM %s%s"
             .formatted(
                 String.join(", ", counts),
-                DuckDb.identifier(table.schema()),
-                DuckDb.identifier(table.table()),
+                server.table(table),
                 condition.isEmpty() ? "" : " WHERE " + condition);
     List<Long> found =
-        ask(
+        askServer(
                 source,
-                serverQuery(source, sql),
+                table,
+                sql,
                 row -> {
                   List<Long> numbers = new ArrayList<>();
                   for (int i = 1; i <= names.size(); i++) {
@@ -427,8 +381,8 @@ public final class SourceReader {
       if (found.get(i) > 0) {
         throw new FeatureException(
             ErrorCode.VALUE_OUT_OF_RANGE,
-            "source %s: column '%s' is NaN in %d rows, which no DECIMAL can be"
-                .formatted(source.name(), names.get(i), found.get(i)));
+            "source %s: column '%s' %s"
+                .formatted(source.name(), names.get(i), server.complaint(found.get(i))));
       }
     }
   }
