@@ -10,8 +10,11 @@ import io.featureduck.event.RunEvent;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
+import io.featureduck.store.Progress;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
+import io.featureduck.store.RunProgress;
+import io.featureduck.store.RunStage;
 import io.featureduck.store.ViewLock;
 import io.featureduck.store.ViewLock.ConnectionLostException;
 import java.time.Duration;
@@ -21,7 +24,6 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,11 +42,11 @@ final class ActiveRun {
   private final long runId;
   private final RunRequest request;
   private final Cancellation cancellation = new Cancellation();
-  private final AtomicLong progress = new AtomicLong();
+  private final RunProgress progress = new RunProgress();
   private final long startNanos = System.nanoTime();
   private ViewLock lock;
   private Optional<Instant> asOf = Optional.empty();
-  private volatile long rowsRead;
+  private volatile Optional<DuckDbSession> open = Optional.empty();
 
   ActiveRun(
       Materializer materializer,
@@ -124,10 +126,7 @@ final class ActiveRun {
         materializer
             .timer()
             .scheduleAtFixedRate(
-                () -> materializer.tell(event(RunEvent.Type.PROGRESSED)),
-                PROGRESS_SECONDS,
-                PROGRESS_SECONDS,
-                TimeUnit.SECONDS);
+                this::tellProgress, PROGRESS_SECONDS, PROGRESS_SECONDS, TimeUnit.SECONDS);
     try {
       return compute();
     } finally {
@@ -136,17 +135,26 @@ final class ActiveRun {
     }
   }
 
+  private void tellProgress() {
+    open.ifPresent(session -> session.memoryBytes().ifPresent(progress::memory));
+    materializer.tell(event(RunEvent.Type.PROGRESSED));
+  }
+
   private Done compute() {
+    progress.attempt();
+    progress.enter(RunStage.PLANNING);
     try (DuckDbSession session = materializer.duckDb().open(cancellation)) {
+      open = Optional.of(session);
       Computation computation =
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
       LiveView live =
           materializer.store().register(view, computation.features(), materializer.hostName());
+      progress.enter(RunStage.READING);
       computation.checkValues();
       Rejected rejected = computation.rejected();
-      rowsRead = rejected.rows();
+      computation.reads(rejected).forEach(progress::read);
       RunCommit commit =
           new RunCommit(
               runId,
@@ -156,11 +164,14 @@ final class ActiveRun {
               lock.basis(live.version(), view.source()),
               rejected.rows(),
               computation.asOf(),
+              progress,
               session.folder());
       ComputedRows rows =
           new ComputedRows(
               session, view.name(), computation.sql(), computation.features(), progress);
       return new Done(write(commit, rows), rejected);
+    } finally {
+      open = Optional.empty();
     }
   }
 
@@ -191,7 +202,10 @@ final class ActiveRun {
           long generation =
               materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
           return new RunCommit.Written(
-              progress.get(), noted.rowsWritten().orElse(0L), generation, Optional.empty());
+              progress.rowsComputed(),
+              noted.rowsWritten().orElse(0L),
+              generation,
+              Optional.empty());
         }
       }
     }
@@ -233,17 +247,11 @@ final class ActiveRun {
             done.written().changedKeys(),
             materializer.clock().instant()));
     materializer.tell(
-        new RunEvent(
+        event(
             RunEvent.Type.SUCCEEDED,
-            runId,
-            view.name(),
-            version,
-            rowsRead,
             done.written().rowsWritten(),
-            elapsed(),
             Optional.empty(),
-            reasons(done.rejected()),
-            materializer.clock().instant()));
+            reasons(done.rejected())));
   }
 
   private static Map<String, Long> reasons(Rejected rejected) {
@@ -276,36 +284,44 @@ final class ActiveRun {
     try {
       materializer
           .store()
-          .fail(runId, cancelled ? Run.Status.CANCELLED : Run.Status.FAILED, failure, asOf);
+          .fail(
+              runId,
+              cancelled ? Run.Status.CANCELLED : Run.Status.FAILED,
+              failure,
+              asOf,
+              progress.now());
     } catch (FeatureException e) {
       // The next run of the view closes this one as an orphan.
       LOG.warn("the failure of run {} could not be noted", runId, e);
     }
     materializer.tell(
-        new RunEvent(
+        event(
             cancelled ? RunEvent.Type.CANCELLED : RunEvent.Type.FAILED,
-            runId,
-            view.name(),
-            version,
-            rowsRead,
             0,
-            elapsed(),
-            Optional.ofNullable(failure.getMessage()),
-            Map.of(),
-            materializer.clock().instant()));
+            Optional.of(failure.getMessage()),
+            Map.of()));
   }
 
   private RunEvent event(RunEvent.Type type) {
+    return event(type, progress.rowsComputed(), Optional.empty(), Map.of());
+  }
+
+  private RunEvent event(
+      RunEvent.Type type, long rowsWritten, Optional<String> error, Map<String, Long> rejected) {
+    Progress now = progress.now();
     return new RunEvent(
         type,
         runId,
         view.name(),
         version,
-        rowsRead,
-        progress.get(),
+        now.stage(),
+        progress.rowsRead(),
+        now.rowsComputed(),
+        rowsWritten,
+        now.bytesWritten(),
         elapsed(),
-        Optional.empty(),
-        Map.of(),
+        error,
+        rejected,
         materializer.clock().instant());
   }
 

@@ -17,6 +17,7 @@ import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.ViewPlan;
 import io.featureduck.source.SourceReader;
 import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.store.Progress.SourceRead;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -40,6 +41,7 @@ final class Computation {
   private final FeatureView view;
   private final DuckDbSession session;
   private final SourceReader reader;
+  private final List<Source> sources;
   private final Source own;
   private final SourceSchema ownSchema;
   private final ViewPlan plan;
@@ -49,14 +51,15 @@ final class Computation {
       FeatureView view,
       DuckDbSession session,
       SourceReader reader,
-      Source own,
+      List<Source> sources,
       SourceSchema ownSchema,
       ViewPlan plan,
       Instant asOf) {
     this.view = view;
     this.session = session;
     this.reader = reader;
-    this.own = own;
+    this.sources = List.copyOf(sources);
+    this.own = sources.getFirst();
     this.ownSchema = ownSchema;
     this.plan = plan;
     this.asOf = asOf;
@@ -86,7 +89,7 @@ final class Computation {
         view,
         session,
         reader,
-        own,
+        sources,
         schemas.getOrDefault(own.name(), new SourceSchema(List.of())),
         plan(view, sources, schemas, session, asOf),
         asOf);
@@ -230,6 +233,21 @@ final class Computation {
       case LogicalPlan.Aggregate aggregate -> checkValues(aggregate.input());
       case LogicalPlan.Project project -> checkValues(project.input());
     }
+  }
+
+  /**
+   * Returns what a run of all rows reads of each source; only those of the view's own are counted.
+   */
+  List<SourceRead> reads(Rejected rejected) {
+    return sources.stream()
+        .map(source ->
+            new SourceRead(
+                source.name(),
+                Optional.empty(),
+                Optional.of(asOf),
+                source.equals(own) ? Optional.of(rejected.rows()) : Optional.empty(),
+                reader.files(source)))
+        .toList();
   }
 
   /** Counts the rows of the view's own source, and those that no run takes. */

@@ -15,6 +15,7 @@ import java.util.Optional;
  * @param basis the run whose watermark this run started from; empty where there was none
  * @param rowsRead rows of the source that were read
  * @param asOf the instant that the rows were computed for: the new watermark
+ * @param progress tells how far the run has come, and is kept with its success
  * @param spillDirectory where rows may lie for a while; exists
  */
 public record RunCommit(
@@ -25,6 +26,7 @@ public record RunCommit(
     Optional<Long> basis,
     long rowsRead,
     Instant asOf,
+    RunProgress progress,
     Path spillDirectory) {
   public RunCommit {
     features = List.copyOf(features);

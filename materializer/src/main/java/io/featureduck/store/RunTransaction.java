@@ -85,6 +85,7 @@ final class RunTransaction implements AutoCloseable {
       long read = copy(aside, rows);
       outcome = new Outcome(read, read, Optional.empty(), true);
     }
+    commit.progress().written(outcome.written());
     if (outcome.replaced()) {
       finishAside();
     }
@@ -92,6 +93,7 @@ final class RunTransaction implements AutoCloseable {
     OnlineStore.update(connection, commit.live(), commit.definition(), commit.features());
     describe(outcome.replaced() ? aside : online);
     long generation = noteChange(outcome.changedKeys());
+    commit.progress().enter(RunStage.COMMITTING);
     if (outcome.replaced()) {
       lockOnlineTable();
     }
@@ -203,9 +205,10 @@ final class RunTransaction implements AutoCloseable {
             .formatted(table, featureColumns(""));
     CopyIn copy = connection.unwrap(PGConnection.class).getCopyAPI().copyIn(sql);
     try {
-      BinaryCopy out = new BinaryCopy(copy, cancellation);
+      BinaryCopy out = new BinaryCopy(copy, cancellation, commit.progress());
       long computed = rows.writeTo(out);
       long taken = out.finish();
+      commit.progress().enter(RunStage.WRITING);
       if (computed != taken) {
         throw new IllegalStateException(
             "%d rows were computed, and the store took %d".formatted(computed, taken));
@@ -487,14 +490,15 @@ final class RunTransaction implements AutoCloseable {
     String update =
         """
         UPDATE featureduck_runs SET status = 'succeeded', finished_at = clock_timestamp(),
-          rows_read = ?, rows_written = ?, upper_bound = ?
+          rows_read = ?, rows_written = ?, upper_bound = ?, progress = ?::jsonb
         WHERE run_id = ? AND status = 'running'
         """;
     try (PreparedStatement statement = connection.prepareStatement(update)) {
       statement.setLong(1, commit.rowsRead());
       statement.setLong(2, outcome.written());
       statement.setTimestamp(3, Timestamp.from(commit.asOf()));
-      statement.setLong(4, commit.runId());
+      statement.setString(4, commit.progress().now().toJson().toString());
+      statement.setLong(5, commit.runId());
       if (statement.executeUpdate() != 1) {
         // Another holder of the lock took this run for an orphan.
         throw stale();

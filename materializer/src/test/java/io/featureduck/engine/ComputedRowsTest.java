@@ -12,6 +12,7 @@ import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
+import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
 import io.featureduck.testing.TestDefinitions;
@@ -26,7 +27,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -69,8 +69,9 @@ final class ComputedRowsTest {
               lock.basis(1, "orders"),
               1,
               Instant.EPOCH,
+              new RunProgress(),
               session.folder()),
-          new ComputedRows(session, "v", sql, features, new AtomicLong()),
+          new ComputedRows(session, "v", sql, features, new RunProgress()),
           new Cancellation());
     }
   }

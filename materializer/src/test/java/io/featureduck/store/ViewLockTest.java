@@ -82,7 +82,8 @@ final class ViewLockTest {
     LiveView live = store.register(VIEW, SCORE, "test");
     long run =
         lock.start(new RunStart(1, Run.Kind.FULL, "test", Optional.empty(), "here")).orElseThrow();
-    return new RunCommit(run, live, VIEW, SCORE, lock.basis(1, "orders"), 11, AS_OF, spill);
+    return new RunCommit(
+        run, live, VIEW, SCORE, lock.basis(1, "orders"), 11, AS_OF, new RunProgress(), spill);
   }
 
   private List<String> query(String sql) throws SQLException {
@@ -261,6 +262,7 @@ final class ViewLockTest {
         commit.basis(),
         commit.rowsRead(),
         commit.asOf(),
+        commit.progress(),
         commit.spillDirectory());
   }
 
