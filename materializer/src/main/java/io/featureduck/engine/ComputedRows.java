@@ -5,12 +5,13 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.store.BinaryCopy;
 import io.featureduck.store.Rows;
+import io.featureduck.store.RunProgress;
+import io.featureduck.store.RunStage;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The rows that DuckDB computes for a view, streamed into the store.
@@ -25,14 +26,18 @@ public final class ComputedRows implements Rows {
   private final String view;
   private final String sql;
   private final List<Feature> features;
-  private final AtomicLong progress;
+  private final RunProgress progress;
 
   /**
    * @param sql gives {@code entity_key}, the features by name and {@code event_timestamp}
-   * @param progress set to the number of rows as they are written
+   * @param progress told of rows as they are written
    */
   public ComputedRows(
-      DuckDbSession session, String view, String sql, List<Feature> features, AtomicLong progress) {
+      DuckDbSession session,
+      String view,
+      String sql,
+      List<Feature> features,
+      RunProgress progress) {
     this.session = session;
     this.view = view;
     this.sql = sql;
@@ -42,7 +47,8 @@ public final class ComputedRows implements Rows {
 
   @Override
   public long writeTo(BinaryCopy out) throws SQLException {
-    progress.set(0);
+    progress.computed(0);
+    progress.enter(RunStage.COMPUTING);
     return session.stream(select(), rows -> write(rows, out));
   }
 
@@ -84,7 +90,11 @@ public final class ComputedRows implements Rows {
       writers[i] = ColumnWriter.of(features.get(i).type());
     }
     long count = 0;
-    while (next(rows)) {
+    boolean more = next(rows);
+    // Here the computation holds most: what is grouped is all there.
+    session.memoryBytes().ifPresent(progress::memory);
+    progress.enter(RunStage.COPYING);
+    while (more) {
       out.startRow(columns);
       byte[] key = BinaryCopy.utf8(rows.getString(1));
       checkKey(key);
@@ -112,10 +122,11 @@ public final class ComputedRows implements Rows {
       }
       count++;
       if ((count & 0xfff) == 0) {
-        progress.set(count);
+        progress.computed(count);
       }
+      more = next(rows);
     }
-    progress.set(count);
+    progress.computed(count);
     return count;
   }
 

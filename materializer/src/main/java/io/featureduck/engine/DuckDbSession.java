@@ -13,15 +13,17 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Properties;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.duckdb.DuckDBConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A DuckDB database in memory with one connection. Not thread-safe, but that it is cancelled from
- * any thread.
+ * A DuckDB database in memory with one connection. Not thread-safe, but that any thread may cancel
+ * what it does, and ask how much memory it holds.
  *
  * <p>Failures are FeatureExceptions. DuckDB repeats connection strings in its messages, so neither
  * a message nor a cause holds one: they are masked.
@@ -39,14 +41,23 @@ public final class DuckDbSession implements AutoCloseable {
           "^Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\\s+Error: ");
 
   private final Connection connection;
+
+  /** For questions beside the statement that runs; each use holds its monitor. */
+  private final Connection observer;
+
   private final Path folder;
   private final Extensions extensions;
   private final Cancellation cancellation;
   private final Set<String> loaded = new HashSet<>();
 
   private DuckDbSession(
-      Connection connection, Path folder, Extensions extensions, Cancellation cancellation) {
+      Connection connection,
+      Connection observer,
+      Path folder,
+      Extensions extensions,
+      Cancellation cancellation) {
     this.connection = connection;
+    this.observer = observer;
     this.folder = folder;
     this.extensions = extensions;
     this.cancellation = cancellation;
@@ -66,7 +77,8 @@ public final class DuckDbSession implements AutoCloseable {
     Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
     try (Statement statement = connection.createStatement()) {
       boolean ignored = statement.execute("SET TimeZone = 'UTC'");
-      return new DuckDbSession(connection, folder, extensions, cancellation);
+      Connection observer = connection.unwrap(DuckDBConnection.class).duplicate();
+      return new DuckDbSession(connection, observer, folder, extensions, cancellation);
     } catch (SQLException e) {
       connection.close();
       throw e;
@@ -98,6 +110,30 @@ public final class DuckDbSession implements AutoCloseable {
       }
     } catch (SQLException e) {
       throw failure("loading " + extension, e);
+    }
+  }
+
+  /**
+   * Returns how many bytes of memory DuckDB holds at the moment, what it spilled not counted; empty
+   * where it can't tell, or is closed. Takes milliseconds, also while a statement runs.
+   */
+  public OptionalLong memoryBytes() {
+    synchronized (observer) {
+      try {
+        if (observer.isClosed()) {
+          return OptionalLong.empty();
+        }
+        try (Statement statement = observer.createStatement();
+            ResultSet rows =
+                statement.executeQuery(
+                    "SELECT sum(memory_usage_bytes)::BIGINT FROM duckdb_memory()")) {
+          return rows.next() ? OptionalLong.of(rows.getLong(1)) : OptionalLong.empty();
+        }
+      } catch (SQLException e) {
+        // Out of memory, for one: then the run's own statement tells.
+        LOG.debug("how much memory DuckDB holds is not known", e);
+        return OptionalLong.empty();
+      }
     }
   }
 
@@ -204,6 +240,9 @@ public final class DuckDbSession implements AutoCloseable {
   @Override
   public void close() {
     try {
+      synchronized (observer) {
+        observer.close();
+      }
       connection.close();
     } catch (SQLException e) {
       LOG.warn("a DuckDB session did not close", e);

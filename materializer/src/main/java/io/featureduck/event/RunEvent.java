@@ -10,9 +10,12 @@ import java.util.Optional;
 /**
  * How a run goes.
  *
- * @param rowsRead rows of the source; 0 until they are counted
+ * @param stage what it is doing, by {@link io.featureduck.store.RunStage#id}
+ * @param rowsRead rows of the sources; 0 until they are counted
+ * @param rowsComputed so far, by the attempt that goes on
  * @param rowsWritten while it runs, rows that were sent to the store; at its end, rows that are
  *     new, changed or gone
+ * @param bytesWritten sent to the store so far
  * @param elapsed since it started
  * @param rejected at the end of a success, how many rows of the source were left out, by reason
  */
@@ -21,8 +24,11 @@ public record RunEvent(
     long runId,
     String view,
     int version,
+    String stage,
     long rowsRead,
+    long rowsComputed,
     long rowsWritten,
+    long bytesWritten,
     Duration elapsed,
     Optional<String> error,
     Map<String, Long> rejected,
@@ -49,8 +55,11 @@ public record RunEvent(
             .put("run_id", runId)
             .put("view", view)
             .put("version", version)
+            .put("stage", stage)
             .put("rows_read", rowsRead)
+            .put("rows_computed", rowsComputed)
             .put("rows_written", rowsWritten)
+            .put("bytes_written", bytesWritten)
             .put("seconds", elapsed.toNanos() / 1e9);
     error.ifPresent(message -> json.put("error", message));
     if (!rejected.isEmpty()) {

@@ -11,8 +11,11 @@ import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
+import io.featureduck.store.Progress;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
+import io.featureduck.store.RunProgress;
+import io.featureduck.store.RunStage;
 import io.featureduck.store.ViewLock;
 import io.featureduck.store.ViewLock.ConnectionLostException;
 import java.time.Duration;
@@ -22,7 +25,6 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,11 +43,11 @@ final class ActiveRun {
   private final long runId;
   private final RunRequest request;
   private final Cancellation cancellation = new Cancellation();
-  private final AtomicLong progress = new AtomicLong();
+  private final RunProgress progress = new RunProgress();
   private final long startNanos = System.nanoTime();
   private ViewLock lock;
   private Optional<Instant> asOf = Optional.empty();
-  private volatile long rowsRead;
+  private volatile Optional<DuckDbSession> open = Optional.empty();
 
   ActiveRun(
       Materializer materializer,
@@ -125,10 +127,7 @@ final class ActiveRun {
         materializer
             .timer()
             .scheduleAtFixedRate(
-                () -> materializer.tell(event(RunEvent.Type.PROGRESSED)),
-                PROGRESS_SECONDS,
-                PROGRESS_SECONDS,
-                TimeUnit.SECONDS);
+                this::tellProgress, PROGRESS_SECONDS, PROGRESS_SECONDS, TimeUnit.SECONDS);
     try {
       return compute();
     } finally {
@@ -137,17 +136,25 @@ final class ActiveRun {
     }
   }
 
+  private void tellProgress() {
+    open.ifPresent(session -> session.memoryBytes().ifPresent(progress::memory));
+    materializer.tell(event(RunEvent.Type.PROGRESSED));
+  }
+
   private Done compute() {
+    progress.attempt();
+    progress.enter(RunStage.PLANNING);
     try (DuckDbSession session = materializer.duckDb().open(cancellation)) {
+      open = Optional.of(session);
       Computation computation =
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
       LiveView live =
           materializer.store().register(view, computation.features(), materializer.hostName());
+      progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
       Selected selected = select(computation, live, basis);
-      rowsRead = selected.rowsRead();
       RunCommit commit =
           new RunCommit(
               runId,
@@ -160,10 +167,13 @@ final class ActiveRun {
               selected.rowsRead(),
               computation.asOf(),
               computation.watermarks(),
+              progress,
               session.folder());
       ComputedRows rows =
           new ComputedRows(session, view.name(), selected.sql(), computation.features(), progress);
       return new Done(write(commit, rows), selected.rejected());
+    } finally {
+      open = Optional.empty();
     }
   }
 
@@ -182,11 +192,12 @@ final class ActiveRun {
       if (touched.isPresent()) {
         LOG.info("run {} of view {}: {} entities are touched", runId, view.name(), touched.get());
         changes.fetchRows();
+        changes.reads().forEach(progress::read);
         return new Selected(
             Run.Kind.INCREMENTAL,
             changes.sql(computation.features()),
             Optional.of(changes.lowerBound()),
-            changes.rowsBySource().values().stream().mapToLong(Long::longValue).sum(),
+            progress.rowsRead(),
             changes.rejected());
       }
       whyFull = "so many entities are touched that reading everything once is cheaper";
@@ -194,6 +205,7 @@ final class ActiveRun {
     LOG.info("run {} of view {} is a full one: {}", runId, view.name(), whyFull);
     computation.checkValues();
     Rejected rejected = computation.rejected();
+    computation.reads(rejected).forEach(progress::read);
     return new Selected(
         Run.Kind.FULL, computation.sql(), Optional.empty(), rejected.rows(), rejected);
   }
@@ -225,7 +237,10 @@ final class ActiveRun {
           long generation =
               materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
           return new RunCommit.Written(
-              progress.get(), noted.rowsWritten().orElse(0L), generation, Optional.empty());
+              progress.rowsComputed(),
+              noted.rowsWritten().orElse(0L),
+              generation,
+              Optional.empty());
         }
       }
     }
@@ -267,17 +282,11 @@ final class ActiveRun {
             done.written().changedKeys(),
             materializer.clock().instant()));
     materializer.tell(
-        new RunEvent(
+        event(
             RunEvent.Type.SUCCEEDED,
-            runId,
-            view.name(),
-            version,
-            rowsRead,
             done.written().rowsWritten(),
-            elapsed(),
             Optional.empty(),
-            reasons(done.rejected()),
-            materializer.clock().instant()));
+            reasons(done.rejected())));
   }
 
   private static Map<String, Long> reasons(Rejected rejected) {
@@ -310,36 +319,44 @@ final class ActiveRun {
     try {
       materializer
           .store()
-          .fail(runId, cancelled ? Run.Status.CANCELLED : Run.Status.FAILED, failure, asOf);
+          .fail(
+              runId,
+              cancelled ? Run.Status.CANCELLED : Run.Status.FAILED,
+              failure,
+              asOf,
+              progress.now());
     } catch (FeatureException e) {
       // The next run of the view closes this one as an orphan.
       LOG.warn("the failure of run {} could not be noted", runId, e);
     }
     materializer.tell(
-        new RunEvent(
+        event(
             cancelled ? RunEvent.Type.CANCELLED : RunEvent.Type.FAILED,
-            runId,
-            view.name(),
-            version,
-            rowsRead,
             0,
-            elapsed(),
-            Optional.ofNullable(failure.getMessage()),
-            Map.of(),
-            materializer.clock().instant()));
+            Optional.of(failure.getMessage()),
+            Map.of()));
   }
 
   private RunEvent event(RunEvent.Type type) {
+    return event(type, progress.rowsComputed(), Optional.empty(), Map.of());
+  }
+
+  private RunEvent event(
+      RunEvent.Type type, long rowsWritten, Optional<String> error, Map<String, Long> rejected) {
+    Progress now = progress.now();
     return new RunEvent(
         type,
         runId,
         view.name(),
         version,
-        rowsRead,
-        progress.get(),
+        now.stage(),
+        progress.rowsRead(),
+        now.rowsComputed(),
+        rowsWritten,
+        now.bytesWritten(),
         elapsed(),
-        Optional.empty(),
-        Map.of(),
+        error,
+        rejected,
         materializer.clock().instant());
   }
 

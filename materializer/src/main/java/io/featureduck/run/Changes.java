@@ -14,13 +14,14 @@ import io.featureduck.plan.RowSelection;
 import io.featureduck.source.SourceReader;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
+import io.featureduck.store.Progress.SourceRead;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
@@ -48,7 +49,7 @@ final class Changes {
   private final Increment increment;
   private final Basis basis;
   private final Instant asOf;
-  private final Map<String, Long> rowsBySource = new TreeMap<>();
+  private final Map<Source, Long> rowsBySource = new LinkedHashMap<>();
 
   Changes(
       DuckDbSession session, SourceReader reader, Increment increment, Basis basis, Instant asOf) {
@@ -69,9 +70,18 @@ final class Changes {
     return lowerBound(increment.own().rows().source(), basis);
   }
 
-  /** Returns how many rows were fetched so far, by source. */
-  Map<String, Long> rowsBySource() {
-    return rowsBySource;
+  /** Returns what was fetched so far of each source. */
+  List<SourceRead> reads() {
+    List<SourceRead> reads = new ArrayList<>();
+    rowsBySource.forEach((source, rows) ->
+        reads.add(
+            new SourceRead(
+                source.name(),
+                source.isStatic() ? Optional.empty() : Optional.of(lowerBound(source, basis)),
+                Optional.of(asOf),
+                Optional.of(rows),
+                reader.files(source))));
+    return reads;
   }
 
   /**
@@ -267,7 +277,7 @@ final class Changes {
   }
 
   private boolean noteRows(Source source, long rows) {
-    return rowsBySource.merge(source.name(), rows, Long::sum) > 0;
+    return rowsBySource.merge(source, rows, Long::sum) > 0;
   }
 
   private long count(String table) {

@@ -19,6 +19,7 @@ import io.featureduck.plan.ViewPlan;
 import io.featureduck.source.SourceReader;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
+import io.featureduck.store.Progress.SourceRead;
 import io.featureduck.store.Watermark;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -277,6 +278,21 @@ final class Computation {
       case LogicalPlan.Aggregate aggregate -> checkValues(aggregate.input());
       case LogicalPlan.Project project -> checkValues(project.input());
     }
+  }
+
+  /**
+   * Returns what a run of all rows reads of each source; only those of the view's own are counted.
+   */
+  List<SourceRead> reads(Rejected rejected) {
+    return sources.stream()
+        .map(source ->
+            new SourceRead(
+                source.name(),
+                Optional.empty(),
+                Optional.of(asOf),
+                source.equals(sources.getFirst()) ? Optional.of(rejected.rows()) : Optional.empty(),
+                reader.files(source)))
+        .toList();
   }
 
   /** Counts the rows of the view's own source, and those that no run takes. */

@@ -128,6 +128,22 @@ public final class SourceReader {
     }
   }
 
+  /** Returns how many files {@code source} consists of; empty for a table. */
+  public Optional<Long> files(Source source) {
+    return switch (source.location()) {
+      case Source.Files files -> {
+        prepare(source);
+        yield ask(
+                source,
+                "SELECT count(*) FROM glob(" + DuckDb.literal(files.path()) + ")",
+                row -> row.getLong(1))
+            .stream()
+            .findFirst();
+      }
+      case Source.Table table -> Optional.empty();
+    };
+  }
+
   /**
    * Rows of a source that no run takes, each counted under the first reason that holds.
    *

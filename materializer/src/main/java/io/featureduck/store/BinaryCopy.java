@@ -27,13 +27,15 @@ public final class BinaryCopy {
 
   private final CopyIn copy;
   private final Cancellation cancellation;
+  private final RunProgress progress;
   private final short[] digits = new short[40];
   private byte[] block = new byte[BLOCK_BYTES + 4_096];
   private int size;
 
-  BinaryCopy(CopyIn copy, Cancellation cancellation) {
+  BinaryCopy(CopyIn copy, Cancellation cancellation, RunProgress progress) {
     this.copy = copy;
     this.cancellation = cancellation;
+    this.progress = progress;
     System.arraycopy(SIGNATURE, 0, block, 0, SIGNATURE.length);
     this.size = SIGNATURE.length;
   }
@@ -42,7 +44,7 @@ public final class BinaryCopy {
   long finish() throws SQLException {
     room(2);
     writeShort(-1);
-    copy.writeToCopy(block, 0, size);
+    send();
     return copy.endCopy();
   }
 
@@ -50,8 +52,7 @@ public final class BinaryCopy {
   public void startRow(int columns) throws SQLException {
     if (size >= BLOCK_BYTES) {
       cancellation.check();
-      copy.writeToCopy(block, 0, size);
-      size = 0;
+      send();
     }
     room(2);
     writeShort(columns);
@@ -217,6 +218,12 @@ public final class BinaryCopy {
   /** Returns {@code text} in UTF-8. */
   public static byte[] utf8(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private void send() throws SQLException {
+    copy.writeToCopy(block, 0, size);
+    progress.sent(size);
+    size = 0;
   }
 
   private void room(int bytes) {

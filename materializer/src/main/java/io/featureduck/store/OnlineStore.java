@@ -43,7 +43,7 @@ public final class OnlineStore {
   private static final String RUN_COLUMNS =
       "r.run_id, r.view, r.version, r.kind, r.status, r.engine, r.scheduled_at, r.started_at,"
           + " r.finished_at, r.rows_read, r.rows_written, r.lower_bound, r.upper_bound,"
-          + " r.error_code, r.error, r.host";
+          + " r.error_code, r.error, r.host, r.progress::text";
 
   private static final String LIVE_VIEWS =
       """
@@ -347,7 +347,8 @@ public final class OnlineStore {
         instant(rows, 13),
         Optional.ofNullable(rows.getString(14)),
         Optional.ofNullable(rows.getString(15)),
-        rows.getString(16));
+        rows.getString(16),
+        Progress.parse(rows.getString(17)));
   }
 
   /** Returns how each live view stands, by name. */
@@ -370,18 +371,18 @@ public final class OnlineStore {
     boolean hasRun = number(rows, 1).isPresent();
     LiveView view =
         LiveView.parse(
-            rows.getString(17),
-            rows.getInt(18),
-            rows.getString(19),
-            instant(rows, 20),
-            rows.getLong(21));
+            rows.getString(18),
+            rows.getInt(19),
+            rows.getString(20),
+            instant(rows, 21),
+            rows.getLong(22));
     return new ViewStatus(
         view,
         view.asOf(),
-        rows.getLong(22),
-        instant(rows, 23),
+        rows.getLong(23),
         instant(rows, 24),
         instant(rows, 25),
+        instant(rows, 26),
         hasRun ? Optional.of(run(rows)) : Optional.empty());
   }
 
@@ -399,13 +400,18 @@ public final class OnlineStore {
    *
    * @param status FAILED or CANCELLED
    * @param asOf the instant that it computed for, if it came so far
+   * @param progress how far it came
    */
   public void fail(
-      long runId, Run.Status status, FeatureException failure, Optional<Instant> asOf) {
+      long runId,
+      Run.Status status,
+      FeatureException failure,
+      Optional<Instant> asOf,
+      Progress progress) {
     String update =
         """
         UPDATE featureduck_runs SET status = ?, finished_at = clock_timestamp(),
-          error_code = ?, error = ?, upper_bound = ?
+          error_code = ?, error = ?, upper_bound = ?, progress = ?::jsonb
         WHERE run_id = ? AND status = 'running'
         """;
     int ignored =
@@ -417,7 +423,8 @@ public final class OnlineStore {
                 statement.setString(2, failure.code().id());
                 statement.setString(3, failure.getMessage());
                 statement.setTimestamp(4, asOf.map(Timestamp::from).orElse(null));
-                statement.setLong(5, runId);
+                statement.setString(5, progress.toJson().toString());
+                statement.setLong(6, runId);
                 return statement.executeUpdate();
               }
             });

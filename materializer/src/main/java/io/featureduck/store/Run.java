@@ -13,6 +13,7 @@ import java.util.Optional;
  * @param rowsWritten rows of the online table that are new, changed or gone
  * @param lowerBound the cursor after which rows were read; empty for a full run
  * @param upperBound the run's {@code as_of}
+ * @param progress how far it came; empty where an older version ran it
  * @param errorCode an id of {@link io.featureduck.error.ErrorCode}
  */
 public record Run(
@@ -31,7 +32,8 @@ public record Run(
     Optional<Instant> upperBound,
     Optional<String> errorCode,
     Optional<String> error,
-    String host) {
+    String host,
+    Optional<Progress> progress) {
 
   /** Returns how long it took, or empty while it runs. */
   public Optional<Duration> duration() {

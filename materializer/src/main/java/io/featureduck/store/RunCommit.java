@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param rowsRead rows of the sources that were read
  * @param asOf the instant that the rows were computed for
  * @param watermarks of the sources that the view reads, its own first
+ * @param progress tells how far the run has come, and is kept with its success
  * @param spillDirectory where rows may lie for a while; exists
  */
 public record RunCommit(
@@ -33,6 +34,7 @@ public record RunCommit(
     long rowsRead,
     Instant asOf,
     List<Watermark> watermarks,
+    RunProgress progress,
     Path spillDirectory) {
   public RunCommit {
     features = List.copyOf(features);

@@ -89,6 +89,7 @@ final class RunTransaction implements AutoCloseable {
       long read = copy(aside, rows);
       outcome = new Outcome(read, read, Optional.empty(), true);
     }
+    commit.progress().written(outcome.written());
     if (outcome.replaced()) {
       finishAside();
     }
@@ -101,6 +102,7 @@ final class RunTransaction implements AutoCloseable {
       describe(outcome.replaced() ? aside : online);
     }
     long generation = noteChange(outcome.changedKeys());
+    commit.progress().enter(RunStage.COMMITTING);
     if (outcome.replaced()) {
       lockOnlineTable();
     }
@@ -212,9 +214,10 @@ final class RunTransaction implements AutoCloseable {
             .formatted(table, featureColumns(""));
     CopyIn copy = connection.unwrap(PGConnection.class).getCopyAPI().copyIn(sql);
     try {
-      BinaryCopy out = new BinaryCopy(copy, cancellation);
+      BinaryCopy out = new BinaryCopy(copy, cancellation, commit.progress());
       long computed = rows.writeTo(out);
       long taken = out.finish();
+      commit.progress().enter(RunStage.WRITING);
       if (computed != taken) {
         throw new IllegalStateException(
             "%d rows were computed, and the store took %d".formatted(computed, taken));
@@ -538,7 +541,8 @@ final class RunTransaction implements AutoCloseable {
     String update =
         """
         UPDATE featureduck_runs SET status = 'succeeded', finished_at = clock_timestamp(),
-          rows_read = ?, rows_written = ?, upper_bound = ?, lower_bound = ?, kind = ?
+          rows_read = ?, rows_written = ?, upper_bound = ?, lower_bound = ?, kind = ?,
+          progress = ?::jsonb
         WHERE run_id = ? AND status = 'running'
         """;
     try (PreparedStatement statement = connection.prepareStatement(update)) {
@@ -547,7 +551,8 @@ final class RunTransaction implements AutoCloseable {
       statement.setTimestamp(3, Timestamp.from(commit.asOf()));
       statement.setTimestamp(4, commit.lowerBound().map(Timestamp::from).orElse(null));
       statement.setString(5, commit.kind().id());
-      statement.setLong(6, commit.runId());
+      statement.setString(6, commit.progress().now().toJson().toString());
+      statement.setLong(7, commit.runId());
       if (statement.executeUpdate() != 1) {
         // Another holder of the lock took this run for an orphan.
         throw stale();

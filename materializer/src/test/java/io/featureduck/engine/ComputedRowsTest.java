@@ -13,6 +13,7 @@ import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
+import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
 import io.featureduck.store.Watermark;
@@ -28,7 +29,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,8 +74,9 @@ final class ComputedRowsTest {
               1,
               Instant.EPOCH,
               List.of(new Watermark("orders", Instant.EPOCH, "hash")),
+              new RunProgress(),
               session.folder()),
-          new ComputedRows(session, "v", sql, features, new AtomicLong()),
+          new ComputedRows(session, "v", sql, features, new RunProgress()),
           new Cancellation());
     }
   }

@@ -2,6 +2,7 @@ package io.featureduck.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.featureduck.config.ConfigReader;
 import io.featureduck.definition.FeatureStore;
@@ -12,6 +13,7 @@ import io.featureduck.event.RunEvent;
 import io.featureduck.plan.Feature;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Progress;
 import io.featureduck.store.Run;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
@@ -138,6 +140,27 @@ final class MaterializerTest {
       assertThat(run.rowsRead()).contains(6L);
       assertThat(run.rowsWritten()).contains(2L);
       assertThat(run.engine()).isEqualTo("duckdb");
+      Progress progress = run.progress().orElseThrow();
+      assertThat(progress.stage()).isEqualTo("committing");
+      assertThat(progress.stages())
+          .extracting(Progress.StageTime::name, Progress.StageTime::rows)
+          .containsExactly(
+              tuple("waiting", 0L),
+              tuple("planning", 0L),
+              tuple("reading", 6L),
+              tuple("computing", 0L),
+              tuple("copying", 2L),
+              tuple("writing", 2L),
+              tuple("committing", 0L));
+      assertThat(progress.sources())
+          .containsExactly(
+              new Progress.SourceRead(
+                  "orders", Optional.empty(), run.upperBound(), Optional.of(6L), Optional.empty()));
+      assertThat(progress.rowsComputed()).isEqualTo(2);
+      // Two rows and what is around them.
+      assertThat(progress.bytesWritten()).isBetween(50L, 500L);
+      assertThat(progress.peakMemoryBytes()).isPositive();
+      assertThat(progress.attempts()).isEqualTo(1);
     }
     assertThat(
             online("SELECT entity_key || ' ' || n || ' ' || spent FROM online_totals ORDER BY 1"))
@@ -211,6 +234,7 @@ final class MaterializerTest {
 
       assertThat(run.status()).isEqualTo(Run.Status.FAILED);
       assertThat(run.errorCode()).contains("source_unavailable");
+      assertThat(run.progress().orElseThrow().stage()).isEqualTo("planning");
       assertThat(run.error().orElseThrow()).contains("source orders: ").doesNotContain("geheim");
     }
   }

@@ -93,6 +93,7 @@ final class ViewLockTest {
         11,
         AS_OF,
         List.of(new Watermark("orders", AS_OF, "hash")),
+        new RunProgress(),
         spill);
   }
 
@@ -275,6 +276,7 @@ final class ViewLockTest {
         commit.rowsRead(),
         commit.asOf(),
         commit.watermarks(),
+        commit.progress(),
         commit.spillDirectory());
   }
 
