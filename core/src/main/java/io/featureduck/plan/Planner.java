@@ -29,6 +29,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -148,7 +149,7 @@ public final class Planner {
     LogicalPlan.Scan scan = own.scan(wanted);
     LogicalPlan input = filtered(scan, own, keyColumns, joins, filters, false);
     LogicalPlan counted = own.scan(new HashSet<>(keyColumns));
-    String fullOnly = fullOnly(joins);
+    String fullOnly = fullOnly(own, keyColumns, joins);
     Optional<Increment> increment = Optional.empty();
     if (fullOnly.isEmpty()) {
       increment = Optional.of(increment(own, scan, keys, joins, filters, body));
@@ -191,28 +192,54 @@ public final class Planner {
   }
 
   /** Returns why the view's changes can't be told from its sources' cursors; empty if they can. */
-  private String fullOnly(List<Joined> joins) {
+  private String fullOnly(SourceRows own, List<Column> keys, List<Joined> joins) {
     List<String> reasons = new ArrayList<>();
-    if (!isIncremental(view.source())) {
-      reasons.add("source '%s' is not incremental".formatted(view.source()));
+    if (!own.source().incremental()) {
+      reasons.add("source '%s' is not incremental".formatted(own.source().name()));
     }
     if (dependsOnNow) {
       reasons.add("it uses now(), so every row may change with time");
     }
+    addConverted(own, keys, reasons);
     for (Joined joined : joins) {
-      String name = joined.join().source();
-      if (!isIncremental(name) && !joined.right().source().isStatic()) {
-        reasons.add("joined source '%s' is neither incremental nor static".formatted(name));
+      Source source = joined.right().source();
+      if (!source.incremental() && !source.isStatic()) {
+        reasons.add(
+            "joined source '%s' is neither incremental nor static".formatted(source.name()));
       }
       if (joined.on().stream().anyMatch(pair -> !joined.isKey(pair))) {
-        reasons.add("it joins '%s' on a column that no join key could be".formatted(name));
+        reasons.add("it joins '%s' on a column that no join key could be".formatted(source.name()));
       }
+      addConverted(own, joined.on().stream().map(LogicalPlan.Join.On::left).toList(), reasons);
+      addConverted(joined.right(), joined.rightKeys(), reasons);
     }
-    return String.join("; ", reasons);
+    return String.join("; ", new LinkedHashSet<>(reasons));
   }
 
-  private boolean isIncremental(String source) {
-    return Optional.ofNullable(sources.get(source)).map(Source::incremental).orElse(false);
+  /** A server looks rows up by what a column holds, not by what is made of it here. */
+  private void addConverted(SourceRows rows, List<Column> keys, List<String> reasons) {
+    SourceSchema found = schemas.getOrDefault(rows.source().name(), rows.schema());
+    for (Column key : keys) {
+      if (!type(found, key).equals(type(rows.schema(), key))) {
+        reasons.add(converted(rows, key, "it is looked up by"));
+      }
+    }
+    for (Column time : List.of(rows.eventTime(), rows.cursor())) {
+      Optional<FeatureType> type = type(found, time);
+      if (!type.equals(Optional.of(Primitive.TIMESTAMP))
+          && !type.equals(Optional.of(Primitive.DATE))) {
+        reasons.add(converted(rows, time, "its changes are told by"));
+      }
+    }
+  }
+
+  private static Optional<FeatureType> type(SourceSchema schema, Column column) {
+    return schema.column(column.name()).flatMap(SourceSchema.Column::type);
+  }
+
+  private static String converted(SourceRows rows, Column column, String role) {
+    return "source '%s' declares another type for '%s', which %s"
+        .formatted(rows.source().name(), column.name(), role);
   }
 
   /** A join as it is planned: {@code on} and {@code columns} are as the sources name them. */
