@@ -2,7 +2,6 @@ package io.featureduck.loadtest;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.URI;
@@ -12,18 +11,10 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.SQLException;
-import java.sql.Statement;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Measures FeatureDuck against what it is built of, everything on this machine: a bare Vert.x
@@ -41,10 +32,12 @@ final class Compare {
   private final int seconds;
   private final Ratios ratios = new Ratios();
   private final HttpClient http = HttpClient.newHttpClient();
+  private final Databases databases;
 
-  private Compare(Path root, Path directory, int entities, int seconds) {
+  private Compare(Path root, Path directory, Databases databases, int entities, int seconds) {
     this.root = root;
     this.directory = directory;
+    this.databases = databases;
     this.entities = entities;
     this.seconds = seconds;
   }
@@ -56,24 +49,19 @@ final class Compare {
     int seconds = arguments.length > 2 ? Integer.parseInt(arguments[2]) : 5;
     int entities = arguments.length > 3 ? Integer.parseInt(arguments[3]) : 1_000_000;
     Path directory = Files.createTempDirectory("featureduck-loadtest");
-    try (EmbeddedPostgres postgres =
-        EmbeddedPostgres.builder()
-            .setServerConfig("shared_buffers", "1GB")
-            .setServerConfig("max_wal_size", "8GB")
-            .setServerConfig("max_connections", "100")
-            .start()) {
-      new Compare(root, directory, entities, seconds).run(postgres.getPort(), rounds);
+    try (Databases databases = Databases.start()) {
+      new Compare(root, directory, databases, entities, seconds).run(rounds);
     }
     // Only now: what a failed comparison left behind tells why.
-    delete(directory);
+    Databases.delete(directory);
   }
 
-  private void run(int postgresPort, int rounds) throws Exception {
-    String store = newDatabase(postgresPort, DATABASE);
+  private void run(int rounds) throws Exception {
+    String store = databases.make(DATABASE);
     Path config = Dataset.write(directory, entities);
     say("materializing %,d entities", entities);
     double ignored = materialize(config, store, "cached", "uncached");
-    RawCopy copy = new RawCopy(jdbc(postgresPort, DATABASE), directory.resolve("rows.copy"));
+    RawCopy copy = new RawCopy(databases.jdbc(DATABASE), directory.resolve("rows.copy"));
     copy.export("online_uncached");
 
     int port = freePort();
@@ -82,13 +70,13 @@ final class Compare {
       int batchPort = freePort();
       try (Service bareGet = bare(getPort, getLength(port));
           Service bareBatch = bare(batchPort, batchLength(port))) {
-        Measure measure = new Measure(port, getPort, batchPort, postgresPort);
+        Measure measure = new Measure(port, getPort, batchPort);
         say("warming up");
         measure.lookups(new Ratios());
         for (int round = 1; round <= rounds; round++) {
           say("round %d of %d", round, rounds);
           measure.lookups(ratios);
-          materialization(config, postgresPort, copy, round);
+          materialization(config, copy, round);
         }
       }
     }
@@ -103,11 +91,11 @@ final class Compare {
     private final int bareBatchPort;
     private final PgBench pgbench;
 
-    Measure(int port, int bareGetPort, int bareBatchPort, int postgresPort) {
+    Measure(int port, int bareGetPort, int bareBatchPort) {
       this.port = port;
       this.bareGetPort = bareGetPort;
       this.bareBatchPort = bareBatchPort;
-      this.pgbench = new PgBench(postgresPort, DATABASE, seconds);
+      this.pgbench = new PgBench(databases.port(), DATABASE, seconds);
     }
 
     void lookups(Ratios to) throws IOException, InterruptedException {
@@ -122,27 +110,22 @@ final class Compare {
     }
   }
 
-  private void materialization(Path config, int postgresPort, RawCopy copy, int round)
+  private void materialization(Path config, RawCopy copy, int round)
       throws SQLException, IOException, InterruptedException {
     ratios.add("copy", copy.run("online_uncached"));
     String database = "fill_" + round;
-    String store = newDatabase(postgresPort, database);
+    String store = databases.make(database);
     ratios.add("fill", materialize(config, store, "uncached"));
     ratios.add("refresh", materialize(config, store, "uncached"));
-    execute(jdbc(postgresPort, "postgres"), "DROP DATABASE " + database);
+    databases.execute("postgres", "DROP DATABASE " + database);
   }
 
-  /** Materializes in full, in a process of its own; returns the seconds of the last view's run. */
+  /** Materializes in full; returns the seconds of the last view's run. */
   private double materialize(Path config, String store, String... views)
       throws IOException, InterruptedException {
-    List<String> words =
-        new ArrayList<>(List.of(root.resolve("featureduck").toString(), "materialize"));
-    words.addAll(List.of(views));
-    words.addAll(List.of("--full", "--output", "json", "--config", config.toString()));
-    String out =
-        new Command(words, Map.of("FEATUREDUCK_STORE_URL", store)).run(Duration.ofMinutes(10));
-    JsonNode runs = JsonMapper.shared().readTree(out).path("runs");
-    return runs.path(runs.size() - 1).path("duration_seconds").asDouble();
+    List<String> words = new ArrayList<>(List.of(views));
+    boolean ignored = words.add("--full");
+    return new Materialize(root, config, store).run(words).path("duration_seconds").asDouble();
   }
 
   private Service serve(Path config, String store, int port) throws IOException {
@@ -225,30 +208,6 @@ final class Compare {
 
   private void row(String title, String name, String baseline, String unit, String target) {
     System.out.println(ratios.row(title, name, baseline, unit, target));
-  }
-
-  private static String newDatabase(int port, String name) throws SQLException {
-    execute(jdbc(port, "postgres"), "CREATE DATABASE " + name);
-    return "postgresql://postgres@127.0.0.1:" + port + "/" + name;
-  }
-
-  private static String jdbc(int port, String database) {
-    return "jdbc:postgresql://127.0.0.1:" + port + "/" + database + "?user=postgres";
-  }
-
-  private static void execute(String url, String sql) throws SQLException {
-    try (Connection connection = DriverManager.getConnection(url);
-        Statement statement = connection.createStatement()) {
-      boolean ignored = statement.execute(sql);
-    }
-  }
-
-  private static void delete(Path directory) throws IOException {
-    try (Stream<Path> found = Files.walk(directory)) {
-      for (Path path : found.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
-      }
-    }
   }
 
   private static URI uri(int port, String path) {
