@@ -28,6 +28,12 @@ public final class DuckDbDialect extends SqlDialect {
   private static final DateTimeFormatter TIMESTAMP =
       DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
 
+  /**
+   * The column that {@link #fetch} adds: true in rows with a value that comes as another one than
+   * the source has.
+   */
+  public static final String UNREADABLE = "row__unreadable";
+
   private final boolean attached;
 
   /** Reads each table over a connection of its own. */
@@ -74,23 +80,22 @@ public final class DuckDbDialect extends SqlDialect {
 
   /**
    * Returns a SELECT of the columns of {@code scan}, as the source itself has them, in the rows of
-   * {@code selection}. A database's own server finds them. It may hold the source's password.
+   * {@code selection}, and whether it is {@link #UNREADABLE}. A database's own server finds them.
    */
   public String fetch(LogicalPlan.Scan scan, RowSelection selection) {
     return switch (scan.source().location()) {
-      case Source.Table table ->
-          "SELECT * FROM "
-              + queried(
-                  scan.source(),
-                  table,
-                  scan.schema(),
-                  ServerSql.of(table.database()).condition(scan, selection));
+      case Source.Table table -> {
+        ServerSql server = ServerSql.of(table.database());
+        yield "SELECT * FROM "
+            + server.from(attachedName(scan.source()), server.fetch(scan, selection));
+      }
       case Source.Files files ->
-          "SELECT %s FROM %s%s"
+          "SELECT %s, false AS %s FROM %s%s"
               .formatted(
                   scan.schema().columns().stream()
                       .map(column -> identifier(column.name()))
                       .collect(Collectors.joining(", ")),
+                  identifier(UNREADABLE),
                   files(scan.source(), files),
                   where(scan, selection));
     };
@@ -110,15 +115,16 @@ public final class DuckDbDialect extends SqlDialect {
       }
       case RowSelection.InTable(var columns, var table, var tableColumns) ->
           " WHERE (%s) IN (SELECT (%s) FROM %s)"
-              .formatted(names(columns), names(tableColumns), identifier(table));
+              .formatted(texts(columns), texts(tableColumns), identifier(table));
       case RowSelection.OneOf unused ->
           throw new IllegalArgumentException("files are searched by a table of the session");
     };
   }
 
-  private String names(List<Expression.Column> columns) {
+  /** Two sources may have a key in two types: as texts, they compare. */
+  private String texts(List<Expression.Column> columns) {
     return columns.stream()
-        .map(column -> identifier(column.name()))
+        .map(column -> "CAST(" + identifier(column.name()) + " AS VARCHAR)")
         .collect(Collectors.joining(", "));
   }
 
@@ -178,7 +184,7 @@ public final class DuckDbDialect extends SqlDialect {
       case Source.Files files -> files(source, files);
       case Source.Table table ->
           throughServer(source)
-              ? queried(source, table, schema, "")
+              ? queried(source, table, schema)
               : attached && !masked ? attached(source, table) : scanned(table, masked);
     };
   }
@@ -233,11 +239,9 @@ public final class DuckDbDialect extends SqlDialect {
   }
 
   /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
-  private String queried(Source source, Source.Table table, SourceSchema schema, String condition) {
+  private String queried(Source source, Source.Table table, SourceSchema schema) {
     ServerSql server = ServerSql.of(table.database());
-    String rows = server.rows(source, schema);
-    return server.from(
-        attachedName(source), condition.isEmpty() ? rows : rows + " WHERE " + condition);
+    return server.from(attachedName(source), server.rows(source, schema));
   }
 
   private static boolean throughServer(Source source) {

@@ -105,15 +105,34 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
    */
   public final String rows(Source source, SourceSchema schema) {
     Source.Table table = (Source.Table) source.location();
-    String columns =
-        schema.columns().stream()
-            .map(column -> {
-              String name = identifier(column.name());
-              String read = read(source, column);
-              return read.equals(name) ? name : read + " AS " + name;
-            })
-            .collect(Collectors.joining(", "));
-    return "SELECT " + columns + " FROM " + table(table);
+    return "SELECT " + columns(source, schema) + " FROM " + table(table);
+  }
+
+  /** Returns the SELECT of {@link DuckDbDialect#fetch}. */
+  final String fetch(LogicalPlan.Scan scan, RowSelection selection) {
+    String unreadable =
+        scan.schema().columns().stream()
+            .flatMap(column -> unreadable(column).stream())
+            .map(condition -> "coalesce(" + condition + ", false)")
+            .collect(Collectors.joining(" OR "));
+    String condition = condition(scan, selection);
+    return "SELECT %s, %s AS %s FROM %s%s"
+        .formatted(
+            columns(scan.source(), scan.schema()),
+            unreadable.isEmpty() ? "false" : unreadable,
+            identifier(DuckDbDialect.UNREADABLE),
+            table((Source.Table) scan.source().location()),
+            condition.isEmpty() ? "" : " WHERE " + condition);
+  }
+
+  private String columns(Source source, SourceSchema schema) {
+    return schema.columns().stream()
+        .map(column -> {
+          String name = identifier(column.name());
+          String read = read(source, column);
+          return read.equals(name) ? name : read + " AS " + name;
+        })
+        .collect(Collectors.joining(", "));
   }
 
   /**

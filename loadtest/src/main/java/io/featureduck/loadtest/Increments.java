@@ -95,10 +95,10 @@ final class Increments {
         """
         CREATE TABLE orders (order_id BIGINT, customer_id BIGINT, amount NUMERIC(10,2), quantity INT,
           ordered_at TIMESTAMPTZ, updated_at TIMESTAMPTZ);
-        INSERT INTO orders SELECT i, 1 + (i * 7919) %% %2$d, (i %% 10007) / 100.0, 1 + i %% 5,
+        INSERT INTO orders SELECT i, 1 + abs(hashint8(i)::bigint) %% %2$d, (i %% 10007) / 100.0, 1 + i %% 5,
             at, at
           FROM (SELECT i, now() - (%1$d - i) * (interval '365 days' / %1$d) - interval '1 hour' AS at
-            FROM generate_series(1, %1$d) i) r;
+            FROM generate_series(1::bigint, %1$d) i) r;
         ALTER TABLE orders ADD PRIMARY KEY (order_id);
         CREATE INDEX ON orders (customer_id);
         CREATE INDEX ON orders (ordered_at);

@@ -91,7 +91,7 @@ final class Changes {
    */
   Optional<Long> findTouched() {
     Tracked own = increment.own();
-    create(Increment.CHANGED, own.changes(), written(own));
+    create(Increment.CHANGED, own.changes(), new Part(written(own)));
     session.execute(
         "CREATE TEMP TABLE %s AS SELECT %s FROM %s"
             .formatted(quoted(FOUND), names(own.keys()), quoted(Increment.CHANGED)));
@@ -122,17 +122,10 @@ final class Changes {
   /** Fetches the rows that the touched entities' features are computed from. */
   void fetchRows() {
     Tracked own = increment.own();
-    fetchMatching(
-        Increment.ROWS, own, own.keys(), Increment.TOUCHED, own.keys(), own.rows(), false);
+    fetchMatching(Increment.ROWS, own.rows(), own.keys(), Increment.TOUCHED, own.keys(), false);
     for (TrackedJoin join : increment.joins()) {
-      fetchMatching(
-          join.table(),
-          join.right(),
-          join.right().keys(),
-          Increment.ROWS,
-          join.left(),
-          join.right().rows(),
-          true);
+      Tracked right = join.right();
+      fetchMatching(join.table(), right.rows(), right.keys(), Increment.ROWS, join.left(), true);
     }
   }
 
@@ -181,76 +174,105 @@ final class Changes {
   }
 
   private void addFound(RowSelection selection) {
-    insert(FOUND, increment.own().keys(), increment.own().changes(), selection);
+    insert(FOUND, names(increment.own().keys()), increment.own().changes(), new Part(selection));
   }
 
   private void addFoundThrough(TrackedJoin join) {
     String changed = join.table() + "_changed";
     Scan scan = join.right().changes();
-    create(changed, scan, written(join.right()));
+    create(changed, scan, new Part(written(join.right())));
     if (join.right().hasCursor()) {
-      insert(changed, columns(scan), scan, due(join.right()));
+      insert(changed, "*", scan, new Part(due(join.right())));
     }
     Tracked own = increment.own();
-    for (RowSelection selection :
-        matching(own.rows().source(), join.left(), changed, join.right().keys(), true)) {
-      insert(FOUND, own.keys(), own.keyColumnsAnd(join.left()), selection);
+    for (Part part : parts(own.rows().source(), join.left(), changed, join.right().keys(), true)) {
+      insert(FOUND, names(own.keys()), own.keyColumnsAnd(join.left()), part);
     }
   }
 
   private void fetchMatching(
       String table,
-      Tracked tracked,
+      Scan scan,
       List<Column> columns,
       String valuesTable,
       List<Column> valueColumns,
-      Scan scan,
       boolean foreign) {
     boolean created = false;
-    for (RowSelection selection :
-        matching(tracked.rows().source(), columns, valuesTable, valueColumns, foreign)) {
-      reader.checkNumbers(scan, selection);
+    for (Part part : parts(scan.source(), columns, valuesTable, valueColumns, foreign)) {
       if (created) {
-        insert(table, columns(scan), scan, selection);
+        insert(table, "*", scan, part);
       } else {
-        create(table, scan, selection);
+        create(table, scan, part);
         created = true;
+      }
+      if (hasUnreadable(table)) {
+        reader.checkNumbers(scan, part.selection());
       }
     }
   }
 
-  /** Returns selections that together have each row once whose columns are in those of a table. */
-  private List<RowSelection> matching(
+  /**
+   * Rows that one statement fetches.
+   *
+   * @param filter what keeps, of what was fetched, the rows that no other part has
+   */
+  private record Part(RowSelection selection, String filter) {
+    Part(RowSelection selection) {
+      this(selection, "");
+    }
+  }
+
+  /** Returns parts that together have each row once whose columns are in those of a table. */
+  private List<Part> parts(
       Source source,
       List<Column> columns,
       String valuesTable,
       List<Column> valueColumns,
       boolean foreign) {
     if (source.location() instanceof Source.Files) {
-      return List.of(new RowSelection.InTable(columns, valuesTable, valueColumns));
+      return List.of(new Part(new RowSelection.InTable(columns, valuesTable, valueColumns)));
     }
     List<List<String>> values = values(valuesTable, valueColumns);
     if (values.size() > TOUCHED_ENTITIES_MAX) {
-      return List.of(new RowSelection.All());
+      return List.of(new Part(new RowSelection.All()));
     }
     int size = columns.size() == 1 ? KEYS_PER_STATEMENT : PAIRS_PER_STATEMENT;
-    List<RowSelection> selections = new ArrayList<>();
-    for (int i = 0; i == 0 || i < values.size(); i += size) {
-      selections.add(
-          new RowSelection.OneOf(
-              columns, values.subList(i, Math.min(values.size(), i + size)), foreign));
+    if (values.size() <= size) {
+      return List.of(new Part(new RowSelection.OneOf(columns, values, foreign)));
     }
-    return selections;
+    List<Part> parts = new ArrayList<>();
+    for (int i = 0; i < values.size(); i += size) {
+      List<List<String>> some = values.subList(i, Math.min(values.size(), i + size));
+      parts.add(
+          new Part(
+              new RowSelection.OneOf(columns, some, foreign),
+              between(columns, some.getFirst(), some.getLast())));
+    }
+    return parts;
+  }
+
+  /**
+   * A server may find more than was asked for, where to it {@code a} equals {@code A}: then a row
+   * could come in two parts. The values are in DuckDB's own order, so each part has its own span.
+   */
+  private static String between(List<Column> columns, List<String> first, List<String> last) {
+    return "(%s) BETWEEN (%s) AND (%s)".formatted(texts(columns), literals(first), literals(last));
+  }
+
+  private static String literals(List<String> values) {
+    return values.stream().map(DuckDb::literal).collect(Collectors.joining(", "));
+  }
+
+  private static String texts(List<Column> columns) {
+    return columns.stream()
+        .map(column -> "CAST(" + quoted(column.name()) + " AS VARCHAR)")
+        .collect(Collectors.joining(", "));
   }
 
   private List<List<String>> values(String table, List<Column> columns) {
-    String texts =
-        columns.stream()
-            .map(column -> "CAST(" + quoted(column.name()) + " AS VARCHAR)")
-            .collect(Collectors.joining(", "));
     return session.list(
         "SELECT DISTINCT %s FROM %s WHERE %s ORDER BY ALL"
-            .formatted(texts, quoted(table), notNull(columns)),
+            .formatted(texts(columns), quoted(table), notNull(columns)),
         row -> {
           List<String> values = new ArrayList<>();
           for (int i = 1; i <= columns.size(); i++) {
@@ -260,34 +282,41 @@ final class Changes {
         });
   }
 
-  private void create(String table, Scan scan, RowSelection selection) {
+  private void create(String table, Scan scan, Part part) {
     reader.fetch(
         scan.source(),
-        "CREATE TEMP TABLE %s AS %s".formatted(quoted(table), DIALECT.fetch(scan, selection)));
+        "CREATE TEMP TABLE %s AS %s".formatted(quoted(table), select("*", scan, part)));
     boolean ignored = noteRows(scan.source(), count(table));
   }
 
-  private void insert(String table, List<Column> columns, Scan scan, RowSelection selection) {
+  private void insert(String table, String columns, Scan scan, Part part) {
     long before = count(table);
     reader.fetch(
-        scan.source(),
-        "INSERT INTO %s SELECT %s FROM (%s)"
-            .formatted(quoted(table), names(columns), DIALECT.fetch(scan, selection)));
+        scan.source(), "INSERT INTO %s %s".formatted(quoted(table), select(columns, scan, part)));
     boolean ignored = noteRows(scan.source(), count(table) - before);
+  }
+
+  private static String select(String columns, Scan scan, Part part) {
+    return "SELECT %s FROM (%s) AS fetched%s"
+        .formatted(
+            columns,
+            DIALECT.fetch(scan, part.selection()),
+            part.filter().isEmpty() ? "" : " WHERE " + part.filter());
   }
 
   private boolean noteRows(Source source, long rows) {
     return rowsBySource.merge(source, rows, Long::sum) > 0;
   }
 
-  private long count(String table) {
-    return session.list("SELECT count(*) FROM " + quoted(table), row -> row.getLong(1)).getFirst();
+  private boolean hasUnreadable(String table) {
+    String select =
+        "SELECT count(*) > 0 FROM %s WHERE %s"
+            .formatted(quoted(table), quoted(DuckDbDialect.UNREADABLE));
+    return session.list(select, row -> row.getBoolean(1)).getFirst();
   }
 
-  private static List<Column> columns(Scan scan) {
-    return scan.schema().columns().stream()
-        .map(column -> new Column(Optional.empty(), column.name()))
-        .toList();
+  private long count(String table) {
+    return session.list("SELECT count(*) FROM " + quoted(table), row -> row.getLong(1)).getFirst();
   }
 
   private static String names(List<Column> columns) {

@@ -69,6 +69,14 @@ final class IncrementalRunTest {
       """;
 
   private Materializer open(String view) throws Exception {
+    return open(view, "INT64");
+  }
+
+  private Materializer open(String view, String keyType) throws Exception {
+    return open(view, keyType, "\"table\": \"orders\"");
+  }
+
+  private Materializer open(String view, String keyType, String table) throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
@@ -77,11 +85,14 @@ final class IncrementalRunTest {
          "online_store": {"type": "postgres", "url": "%1$s"},
          "materializer": {"state_directory": "state", "threads": 2, "memory_limit": "1GB",
            "extension_directory": "%2$s"},
-         "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
+         "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "%5$s"}]}],
          "sources": [
            {"name": "orders", "source_type": "postgres", "connection_string": "%3$s",
-            "table": "orders", "timestamp_field": "ordered_at", "cursor_field": "updated_at",
+            %6$s, "timestamp_field": "ordered_at", "cursor_field": "updated_at",
             "incremental": true, "row_id": "order_id"},
+           {"name": "order_files", "source_type": "csv", "path": "orders/*.csv",
+            "timestamp_field": "ordered_at", "cursor_field": "updated_at", "incremental": true,
+            "columns": {"amount": "DECIMAL(10,2)"}},
            {"name": "shops", "source_type": "postgres", "connection_string": "%3$s",
             "table": "shops", "timestamp_field": "at", "incremental": true}],
          "views": [%4$s]}
@@ -90,7 +101,9 @@ final class IncrementalRunTest {
                 target.url(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
                 source.connectionString(),
-                view));
+                view,
+                keyType,
+                table));
     FeatureStore definitions = ConfigReader.read(file, Map.of());
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
@@ -199,5 +212,100 @@ final class IncrementalRunTest {
 
     assertThat(run(materializer, "2026-01-03T00:00:00Z").kind()).isEqualTo(Run.Kind.FULL);
     assertThat(online("SELECT sum(n) FROM online_totals")).containsExactly("48");
+  }
+
+  @Test
+  void run_keysThatTheServerTakesForEqual_countsEachRowOnce() throws Exception {
+    // More than one statement asks for, and 'a1' equals 'A1' to the server.
+    source.execute(
+        """
+        CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        ALTER TABLE orders DROP COLUMN customer_id, ADD COLUMN customer_id TEXT COLLATE any_case;
+        TRUNCATE orders;
+        INSERT INTO orders (order_id, customer_id, status, amount, ordered_at, updated_at)
+          SELECT i, chr(CASE WHEN i % 2 = 0 THEN 65 ELSE 97 END) || i / 2, 'paid', 1,
+            '2026-01-09Z', '2026-01-09Z' FROM generate_series(1, 100000) i
+        """);
+    Materializer materializer = open(TOTALS, "STRING");
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "UPDATE orders SET amount = 2, updated_at = '2026-01-10 00:01Z' WHERE order_id <= 24000");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(24_000L);
+    assertThat(
+            online(
+                "SELECT n || ' ' || spent_30d || ' ' || count(*) FROM online_totals GROUP BY n, spent_30d ORDER BY 1"))
+        .containsExactly("1 1.00 76000", "1 2.00 24000");
+  }
+
+  @Test
+  void run_fileAddedBetweenRuns_isReadForItsEntitiesAlone() throws Exception {
+    Path files = Files.createDirectories(directory.resolve("orders"));
+    Files.writeString(
+        files.resolve("1.csv"),
+        """
+        customer_id,status,amount,ordered_at,updated_at
+        1,paid,5,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z
+        2,paid,7,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z
+        """);
+    Materializer materializer = open(TOTALS.replace("orders", "order_files"));
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    Files.writeString(
+        files.resolve("2.csv"),
+        """
+        customer_id,status,amount,ordered_at,updated_at
+        2,paid,1,2026-01-10T00:01:00Z,2026-01-10T00:01:00Z
+        """);
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(1L);
+    // The new row as what changed and as what is due, then both rows of its customer.
+    assertThat(second.rowsRead()).contains(4L);
+    assertThat(online("SELECT n FROM online_totals ORDER BY entity_key")).containsExactly("1", "2");
+  }
+
+  @Test
+  void run_sourceIsAnotherOne_isFull() throws Exception {
+    Run ignored = run(open(TOTALS), "2026-01-10T00:00:00Z");
+    source.execute("CREATE TABLE more AS SELECT * FROM orders WHERE customer_id < 3");
+
+    Run second = run(open(TOTALS, "INT64", "\"table\": \"more\""), "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.FULL);
+    assertThat(online("SELECT count(*) FROM online_totals")).containsExactly("3");
+  }
+
+  @Test
+  void run_instantAheadOfTheSourcesClock_losesNothingWrittenMeanwhile() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2999-01-01T00:00:00Z");
+
+    assertThat(online("SELECT watermark < now() + interval '1 minute' FROM featureduck_watermarks"))
+        .containsExactly("t");
+    source.execute("INSERT INTO orders VALUES (101, 3, 'shop 1', 5, 'paid', now(), now())");
+    assertThat(run(materializer, "2999-01-02T00:00:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(online("SELECT n FROM online_totals WHERE entity_key = '3'")).containsExactly("11");
+  }
+
+  @Test
+  void run_changedNumberIsNone_failsAndNamesTheColumn() throws Exception {
+    Materializer materializer = open(TOTALS);
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "UPDATE orders SET amount = 'NaN', updated_at = '2026-01-10 00:01Z' WHERE order_id = 3");
+
+    Run second =
+        materializer.run(
+            "totals",
+            new RunRequest(
+                false, Optional.of(Instant.parse("2026-01-10T00:02:00Z")), Optional.empty()));
+
+    assertThat(second.errorCode()).contains("value_out_of_range");
+    assertThat(second.error().orElseThrow()).contains("'amount' is NaN in 1 rows");
   }
 }
