@@ -24,6 +24,7 @@ final class SettingsReader {
   private static final Pattern PASSWORD_PARAMETER =
       Pattern.compile("[?&](ssl)?password=", Pattern.CASE_INSENSITIVE);
   private static final Duration TIMEOUT_MAX = Duration.ofSeconds(30);
+  private static final Duration LEASE_MIN = Duration.ofSeconds(3);
   private static final Duration CACHE_MAX_AGE = Duration.ofSeconds(30);
   private static final long MEBIBYTE = 1L << 20;
 
@@ -140,11 +141,24 @@ final class SettingsReader {
         memoryLimit(materializer, limit),
         materializer.integer("concurrent_runs", 2),
         materializer.duration("run_timeout", Duration.ofHours(1)),
+        lease(materializer),
         materializer.duration("freshness_interval", Duration.ofSeconds(5)),
         materializer.path("state_directory", ".featureduck/state", home).orElse(Path.of(home)),
         materializer
             .path("extension_directory", "~/.featureduck/extensions", home)
             .orElse(Path.of(home)));
+  }
+
+  private static Duration lease(Node materializer) {
+    Duration lease = materializer.duration("run_lease", Duration.ofSeconds(15));
+    if (lease.compareTo(LEASE_MIN) < 0) {
+      materializer
+          .child("run_lease")
+          .mistake(
+              "expected at least %ds, for a run gives a sign of life once a second; found %s"
+                  .formatted(LEASE_MIN.toSeconds(), materializer.child("run_lease").shown()));
+    }
+    return lease;
   }
 
   /** Returns the limit as it was written, unless it is a share or has no unit. */

@@ -9,6 +9,7 @@ import java.time.Duration;
  * @param threads DuckDB's, at least 1
  * @param memoryLimit DuckDB's, such as {@code 2GB}; what does not fit spills to disk
  * @param concurrentRuns runs of different views at once
+ * @param runLease how long a run may give no sign of life until another process takes its view over
  * @param freshnessInterval between two looks at how fresh the views are
  * @param stateDirectory absolute; spill files are below it
  * @param extensionDirectory absolute; DuckDB's signed extensions
@@ -18,6 +19,7 @@ public record MaterializerSettings(
     String memoryLimit,
     int concurrentRuns,
     Duration runTimeout,
+    Duration runLease,
     Duration freshnessInterval,
     Path stateDirectory,
     Path extensionDirectory) {}

@@ -36,6 +36,8 @@ final class ActiveRun {
   private static final long RETRY_PAUSE_MILLIS = 500;
   private static final long LOCK_TRIES_MAX = 20;
   private static final long PROGRESS_SECONDS = 1;
+  private static final String TAKEN_OVER =
+      "another process has closed this run: nothing of it is kept";
 
   private final Materializer materializer;
   private final FeatureView view;
@@ -68,8 +70,17 @@ final class ActiveRun {
     return runId;
   }
 
+  RunProgress progress() {
+    return progress;
+  }
+
   void cancel(String why) {
     cancellation.cancel(ErrorCode.CANCELLED, why);
+  }
+
+  /** Ends the run, for another process counts it as ended. */
+  void takenOver() {
+    cancellation.cancel(ErrorCode.LOCKED, TAKEN_OVER);
   }
 
   /** Computes and writes; returns the run as it ended. */
@@ -229,10 +240,12 @@ final class ActiveRun {
             view.name(),
             attempt,
             e.failure());
-        lock.close();
         lock = lockAgain(e);
         // The commit itself may have been the last thing that came through.
         Run noted = materializer.store().run(runId).orElseThrow(e::failure);
+        if (noted.status() == Run.Status.FAILED || noted.status() == Run.Status.CANCELLED) {
+          throw new FeatureException(ErrorCode.LOCKED, TAKEN_OVER, e);
+        }
         if (noted.status() == Run.Status.SUCCEEDED) {
           long generation =
               materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
@@ -252,7 +265,7 @@ final class ActiveRun {
     for (int i = 0; i < LOCK_TRIES_MAX; i++) {
       cancellation.pause(RETRY_PAUSE_MILLIS);
       try {
-        Optional<ViewLock> taken = materializer.store().tryLock(view.name());
+        Optional<ViewLock> taken = lock.takeAgain();
         if (taken.isPresent()) {
           return taken.get();
         }

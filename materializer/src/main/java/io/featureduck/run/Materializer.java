@@ -60,6 +60,7 @@ public final class Materializer implements AutoCloseable {
   private final String host;
   private final List<RunListener> listeners = new CopyOnWriteArrayList<>();
   private final Map<Long, ActiveRun> active = new ConcurrentHashMap<>();
+  private final Heartbeats heartbeats;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("featureduck-run-timer").factory());
@@ -72,6 +73,7 @@ public final class Materializer implements AutoCloseable {
     this.duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
     this.permits = new Semaphore(Math.max(1, settings.concurrentRuns()), true);
     this.host = host();
+    this.heartbeats = new Heartbeats(store.heartbeat(), active::values);
   }
 
   /**
@@ -120,7 +122,7 @@ public final class Materializer implements AutoCloseable {
     FeatureView view = view(name);
     ViewLock lock =
         store
-            .tryLock(name)
+            .tryLock(name, definitions.materializer().runLease())
             .orElseThrow(() ->
                 new FeatureException(
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
@@ -356,5 +358,6 @@ public final class Materializer implements AutoCloseable {
   public void close() {
     cancelAll();
     List<Runnable> ignored = timer.shutdownNow();
+    heartbeats.close();
   }
 }

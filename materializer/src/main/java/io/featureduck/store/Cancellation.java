@@ -49,21 +49,33 @@ public final class Cancellation {
 
   /** An interrupt that comes just before its statement starts has no effect: so more than one. */
   private void interruptUntilTheyEnd() {
-    while (true) {
-      List<Interrupt> waiting;
-      synchronized (this) {
-        waiting = List.copyOf(interrupts);
-      }
-      if (waiting.isEmpty()) {
-        return;
-      }
+    List<Interrupt> waiting = waiting();
+    while (!waiting.isEmpty()) {
       waiting.forEach(Cancellation::interrupt);
-      try {
-        Thread.sleep(AGAIN_MILLIS);
-      } catch (InterruptedException e) {
-        return;
-      }
+      waiting = stillWaiting();
     }
+  }
+
+  private synchronized List<Interrupt> waiting() {
+    return List.copyOf(interrupts);
+  }
+
+  /** Returns what still waits after a moment; at once when nothing does. */
+  private synchronized List<Interrupt> stillWaiting() {
+    long end = System.nanoTime() + AGAIN_MILLIS * 1_000_000;
+    try {
+      while (!interrupts.isEmpty()) {
+        long left = (end - System.nanoTime()) / 1_000_000;
+        if (left <= 0) {
+          break;
+        }
+        wait(left);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return List.of();
+    }
+    return waiting();
   }
 
   private static void interrupt(Interrupt interrupt) {
@@ -86,6 +98,7 @@ public final class Cancellation {
     return () -> {
       synchronized (this) {
         interrupts.remove(interrupt);
+        notifyAll();
       }
     };
   }

@@ -14,6 +14,7 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Timestamp;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
@@ -389,10 +390,27 @@ public final class OnlineStore {
   /**
    * Takes the right to run a view, for as long as the result is open.
    *
-   * @return empty where another materializer has it
+   * @return empty where another session has it
    */
   public Optional<ViewLock> tryLock(String view) {
     return ViewLock.tryTake(connections, view);
+  }
+
+  /**
+   * Takes the right to run a view, also from a holder that gave no sign of life for so long, by the
+   * database's clock: its session is ended. Whoever holds it in earnest may be alive and only slow,
+   * so what is written is still guarded by the fence of {@link ViewLock#write}.
+   *
+   * @return empty where another session has it and lives
+   * @throws FeatureException LOCKED where the holder's session would have to be ended and may not
+   */
+  public Optional<ViewLock> tryLock(String view, Duration lease) {
+    return ViewLock.tryTake(connections, view, lease);
+  }
+
+  /** Returns what tells the store that runs live; nothing is connected before the first beat. */
+  public RunHeartbeat heartbeat() {
+    return new RunHeartbeat(connections);
   }
 
   /**

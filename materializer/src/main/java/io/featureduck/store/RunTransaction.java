@@ -48,6 +48,7 @@ final class RunTransaction implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(RunTransaction.class);
 
   private static final String LOCK_NOT_AVAILABLE = "55P03";
+  private static final long FENCE_MILLIS_MAX = 5_000;
   private static final long SWAP_PAUSE_MILLIS = 100;
   private static final long SWAP_PAUSE_MILLIS_MAX = 2_000;
   private static final int CHANGED_KEYS_MAX = 10_000;
@@ -128,6 +129,24 @@ final class RunTransaction implements AutoCloseable {
   }
 
   private void fence() throws SQLException {
+    // Whoever holds the watermark has lost the view's lock, and may never end by itself.
+    execute("SET LOCAL lock_timeout = '%dms'".formatted(FENCE_MILLIS_MAX));
+    try {
+      compareAndSetWatermark();
+    } catch (SQLException e) {
+      if (LOCK_NOT_AVAILABLE.equals(e.getSQLState())) {
+        throw new FeatureException(
+            ErrorCode.LOCKED,
+            "view %s is being written by another session, which did not end within %d s"
+                .formatted(commit.live().view(), FENCE_MILLIS_MAX / 1_000),
+            e);
+      }
+      throw e;
+    }
+    execute("SET LOCAL lock_timeout TO DEFAULT");
+  }
+
+  private void compareAndSetWatermark() throws SQLException {
     boolean first = commit.basis().isEmpty();
     String sql =
         first

@@ -8,36 +8,177 @@ import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Timestamp;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.postgresql.PGConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The right to run a view, held by one materializer at a time: an advisory lock of the store's
  * session on whose connection the run is written. It is a courtesy that can be lost with the
- * connection; what keeps a stale run from being written is the fence in {@link #write}.
+ * connection, or be taken from a holder that gave no sign of life for a while; what keeps a stale
+ * run from being written is the fence in {@link #write}.
  *
  * <p>Not thread-safe.
  */
 public final class ViewLock implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ViewLock.class);
 
+  private static final String NOT_PERMITTED = "42501";
+  private static final int NETWORK_MILLIS_MAX = 30_000;
+  private static final long END_MILLIS_MAX = 5_000;
+
   private final StoreConnections connections;
   private final String view;
   private final Connection connection;
+  private final Optional<Holder> formerHolder;
+  private final int session;
 
-  private ViewLock(StoreConnections connections, String view, Connection connection) {
+  private ViewLock(
+      StoreConnections connections,
+      String view,
+      Connection connection,
+      Optional<Holder> formerHolder)
+      throws SQLException {
     this.connections = connections;
     this.view = view;
     this.connection = connection;
+    this.formerHolder = formerHolder;
+    this.session = connection.unwrap(PGConnection.class).getBackendPID();
   }
+
+  /**
+   * Who has the lock.
+   *
+   * @param session the number of its server process
+   * @param silentSeconds since it was last seen to live
+   */
+  private record Holder(int session, String role, long silentSeconds) {}
 
   /** Takes the lock, or returns empty where another session has it. */
   static Optional<ViewLock> tryTake(StoreConnections connections, String view) {
+    return tryTake(connections, view, Optional.empty());
+  }
+
+  /** Takes the lock, also from a holder that was silent for the lease. */
+  static Optional<ViewLock> tryTake(StoreConnections connections, String view, Duration lease) {
+    Optional<ViewLock> free = tryTake(connections, view);
+    if (free.isPresent()) {
+      return free;
+    }
+    Optional<Holder> silent;
+    try (Connection connection = connections.open()) {
+      connection.setNetworkTimeout(Runnable::run, NETWORK_MILLIS_MAX);
+      silent =
+          holder(connection, key(connections, view), view)
+              .filter(holder -> holder.silentSeconds() >= lease.toSeconds());
+      if (silent.isEmpty()) {
+        return Optional.empty();
+      }
+      end(connection, view, silent.get());
+    } catch (SQLException e) {
+      throw connections.failure("asking who runs view " + view, e);
+    }
+    return tryTake(connections, view, silent);
+  }
+
+  /**
+   * Takes the lock anew after its connection broke. The server may not have noticed that, so the
+   * former session is ended where it still holds the lock.
+   *
+   * @return empty where another session has it
+   * @throws FeatureException STORE_UNAVAILABLE while the store is away
+   */
+  public Optional<ViewLock> takeAgain() {
+    close();
+    Optional<ViewLock> free = tryTake(connections, view);
+    if (free.isPresent()) {
+      return free;
+    }
+    try (Connection other = connections.open()) {
+      other.setNetworkTimeout(Runnable::run, NETWORK_MILLIS_MAX);
+      Optional<Holder> former =
+          holder(other, key(connections, view), view).filter(holder -> holder.session() == session);
+      if (former.isEmpty()) {
+        return Optional.empty();
+      }
+      end(other, view, former.get());
+    } catch (SQLException e) {
+      throw connections.failure("asking who runs view " + view, e);
+    }
+    return tryTake(connections, view);
+  }
+
+  /**
+   * Returns the lock's holder with the time since the last sign of life, which are its run's
+   * heartbeat and its session's statements; empty where there is none, or nothing is known of it.
+   */
+  private static Optional<Holder> holder(Connection connection, String key, String view)
+      throws SQLException {
+    String select =
+        """
+        SELECT l.pid, coalesce(a.usename::text, 'unknown'),
+          extract(epoch FROM clock_timestamp() - greatest(a.state_change, r.heartbeat_at))::bigint
+        FROM (SELECT hashtextextended(?, 0) AS key) k
+        JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+          AND l.classid = ((k.key >> 32) & 4294967295)::oid AND l.objid = (k.key & 4294967295)::oid
+          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+        CROSS JOIN (SELECT max(heartbeat_at) AS heartbeat_at FROM featureduck_runs
+          WHERE view = ? AND status = 'running') r
+        """;
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, key);
+      statement.setString(2, view);
+      try (ResultSet rows = statement.executeQuery()) {
+        if (!rows.next()) {
+          return Optional.empty();
+        }
+        Holder holder = new Holder(rows.getInt(1), rows.getString(2), rows.getLong(3));
+        return rows.wasNull() ? Optional.empty() : Optional.of(holder);
+      }
+    }
+  }
+
+  /** Ends the holder's session, and with it the lock and whatever it had not committed. */
+  private static void end(Connection connection, String view, Holder holder) throws SQLException {
+    LOG.warn(
+        "view {}: ending session {}, which has its lock and was last seen to live {} s ago",
+        view,
+        holder.session(),
+        holder.silentSeconds());
+    try (PreparedStatement statement =
+        connection.prepareStatement("SELECT pg_terminate_backend(?, ?)")) {
+      statement.setInt(1, holder.session());
+      statement.setLong(2, END_MILLIS_MAX);
+      try (ResultSet rows = statement.executeQuery()) {
+        if (rows.next() && !rows.getBoolean(1)) {
+          LOG.warn("view {}: session {} was gone, or does not end", view, holder.session());
+        }
+      }
+    } catch (SQLException e) {
+      if (!NOT_PERMITTED.equals(e.getSQLState())) {
+        throw e;
+      }
+      throw new FeatureException(
+          ErrorCode.LOCKED,
+          "view %s: who runs it gave no sign of life for %d s, and its session %d of role %s may not be ended by this one: let that role do it, or grant pg_signal_backend"
+              .formatted(view, holder.silentSeconds(), holder.session(), holder.role()),
+          e);
+    }
+  }
+
+  private static String key(StoreConnections connections, String view) {
+    return "featureduck " + connections.schema() + " " + view;
+  }
+
+  private static Optional<ViewLock> tryTake(
+      StoreConnections connections, String view, Optional<Holder> formerHolder) {
     try {
       Connection connection = connections.open();
       try (PreparedStatement statement =
@@ -49,10 +190,10 @@ public final class ViewLock implements AutoCloseable {
                   "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
                       + " SET idle_session_timeout = 0");
         }
-        statement.setString(1, "featureduck " + connections.schema() + " " + view);
+        statement.setString(1, key(connections, view));
         try (ResultSet rows = statement.executeQuery()) {
           if (rows.next() && rows.getBoolean(1)) {
-            return Optional.of(new ViewLock(connections, view, connection));
+            return Optional.of(new ViewLock(connections, view, connection, formerHolder));
           }
         }
         connection.close();
@@ -79,7 +220,7 @@ public final class ViewLock implements AutoCloseable {
         ON CONFLICT (view, version, scheduled_at) DO NOTHING RETURNING run_id
         """;
     try {
-      closeOrphans();
+      closeOrphans(start.host());
       try (PreparedStatement statement = connection.prepareStatement(insert)) {
         statement.setString(1, view);
         statement.setInt(2, start.version());
@@ -96,20 +237,29 @@ public final class ViewLock implements AutoCloseable {
     }
   }
 
-  private void closeOrphans() throws SQLException {
-    // Whoever ran them held this lock: that process is gone, or it has lost its connection.
+  private void closeOrphans(String host) throws SQLException {
     String update =
         """
         UPDATE featureduck_runs SET status = 'failed', finished_at = clock_timestamp(),
-          error_code = ?, error = 'the process that ran it is gone'
-        WHERE view = ? AND status = 'running'
+          error_code = ?, error = ? || host
+        WHERE view = ? AND status = 'running' RETURNING run_id
         """;
+    // Whoever ran them held this lock.
+    String why =
+        formerHolder
+            .map(holder ->
+                "taken over by %s after %d s without a sign of life of "
+                    .formatted(host, holder.silentSeconds()))
+            .orElse("the process that ran it is gone, or has lost its connection: ");
     try (PreparedStatement statement = connection.prepareStatement(update)) {
-      statement.setString(1, ErrorCode.INTERNAL.id());
-      statement.setString(2, view);
-      int orphans = statement.executeUpdate();
-      if (orphans > 0) {
-        LOG.warn("view {}: closed {} runs whose process is gone", view, orphans);
+      statement.setString(
+          1, formerHolder.map(h -> ErrorCode.LOCKED).orElse(ErrorCode.INTERNAL).id());
+      statement.setString(2, why);
+      statement.setString(3, view);
+      try (ResultSet orphans = statement.executeQuery()) {
+        while (orphans.next()) {
+          LOG.warn("view {}: closed run {}: {}", view, orphans.getLong(1), why);
+        }
       }
     }
   }

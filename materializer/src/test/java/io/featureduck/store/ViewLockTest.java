@@ -11,12 +11,14 @@ import io.featureduck.plan.Feature;
 import io.featureduck.store.ViewLock.ConnectionLostException;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
+import io.featureduck.testing.TestProxy;
 import io.featureduck.type.FeatureType.Primitive;
 import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -320,7 +322,192 @@ final class ViewLockTest {
     assertThat(next.rows()).isEqualTo(1);
     Run orphan = store.run(left).orElseThrow();
     assertThat(orphan.status()).isEqualTo(Run.Status.FAILED);
-    assertThat(orphan.error()).contains("the process that ran it is gone");
+    assertThat(orphan.errorCode()).contains("internal");
+    assertThat(orphan.error())
+        .contains("the process that ran it is gone, or has lost its connection: here");
+  }
+
+  @Test
+  void tryLock_holderGivesSignsOfLife_isEmpty() throws Exception {
+    Duration lease = Duration.ofSeconds(1);
+    try (ViewLock lock = store.tryLock("v").orElseThrow();
+        RunHeartbeat heartbeat = store.heartbeat()) {
+      long run = prepare(lock).runId();
+      Instant end = Instant.now().plusSeconds(3);
+
+      while (Instant.now().isBefore(end)) {
+        assertThat(heartbeat.beat(run, new RunProgress().now(), 0))
+            .isEqualTo(RunHeartbeat.Answer.GO_ON);
+        assertThat(store.tryLock("v", lease)).isEmpty();
+      }
+      assertThat(lock.basis(1)).isEmpty();
+    }
+  }
+
+  @Test
+  void tryLock_holderSilentForTheLease_isTakenFromIt() throws Exception {
+    Map<String, Double> scores = scores(3);
+    try (ViewLock stale = store.tryLock("v").orElseThrow()) {
+      RunCommit left = prepare(stale);
+      try (ViewLock taken = takeOver("v", Duration.ofSeconds(1))) {
+        RunCommit next = prepare(taken);
+
+        assertThatThrownBy(() -> stale.write(left, rows(scores, EVENT), new Cancellation()))
+            .isInstanceOf(ConnectionLostException.class);
+        assertThat(taken.write(next, rows(scores, EVENT), new Cancellation()).rows()).isEqualTo(3);
+      }
+
+      Run orphan = store.run(left.runId()).orElseThrow();
+      assertThat(orphan.status()).isEqualTo(Run.Status.FAILED);
+      assertThat(orphan.errorCode()).contains("locked");
+      assertThat(orphan.error().orElseThrow())
+          .matches("taken over by here after \\d+ s without a sign of life of here");
+    }
+  }
+
+  @Test
+  void tryLock_silentHolderWithoutARun_isTakenFromIt() throws Exception {
+    try (ViewLock stale = store.tryLock("v").orElseThrow();
+        ViewLock taken = takeOver("v", Duration.ofSeconds(1))) {
+      assertThat(taken.basis(1)).isEmpty();
+      assertThatThrownBy(() -> stale.basis(1)).isInstanceOf(FeatureException.class);
+    }
+  }
+
+  /** Takes the lock from its holder, once that was silent for long enough. */
+  private ViewLock takeOver(String view, Duration lease) {
+    Instant end = Instant.now().plusSeconds(20);
+    while (Instant.now().isBefore(end)) {
+      Optional<ViewLock> taken = store.tryLock(view, lease);
+      if (taken.isPresent()) {
+        return taken.get();
+      }
+    }
+    throw new AssertionError("the lock could not be taken over");
+  }
+
+  @Test
+  void tryLock_silentSessionOfAnotherRole_saysWhoMayEndIt() throws Exception {
+    String role = "other_" + database.name();
+    try (ViewLock lock = store.tryLock("v").orElseThrow()) {
+      assertThat(prepare(lock).runId()).isPositive();
+      database.execute(
+          """
+          UPDATE featureduck_runs SET heartbeat_at = clock_timestamp() - INTERVAL '1 hour';
+          CREATE ROLE %1$s LOGIN;
+          GRANT SELECT ON ALL TABLES IN SCHEMA public TO %1$s
+          """
+              .formatted(role));
+      OnlineStore other =
+          OnlineStore.open(
+              TestDefinitions.store(database.url().replace("postgres@", role + "@"), "public"));
+
+      assertThatThrownBy(() -> other.tryLock("v", Duration.ofSeconds(15)))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.LOCKED))
+          .hasMessageMatching(
+              "view v: .* no sign of life for 3600 s, .*session \\d+ of role postgres .*pg_signal_backend");
+      assertThat(lock.basis(1)).isEmpty();
+    }
+  }
+
+  @Test
+  void takeAgain_formerSessionLivesOn_endsItAndTakesTheLock() throws Exception {
+    try (TestProxy proxy = new TestProxy(database.port());
+        ViewLock lock =
+            OnlineStore.open(
+                    TestDefinitions.store(
+                        new TestPostgres.Database(database.name(), proxy.port()), "public"))
+                .tryLock("v")
+                .orElseThrow()) {
+      RunCommit commit = prepare(lock);
+      proxy.abandon();
+      assertThatThrownBy(() -> lock.basis(1)).isInstanceOf(FeatureException.class);
+      assertThat(store.tryLock("v")).isEmpty();
+
+      try (ViewLock again = lock.takeAgain().orElseThrow()) {
+        assertThat(again.write(commit, rows(scores(1), EVENT), new Cancellation()).rows())
+            .isEqualTo(1);
+      }
+    }
+  }
+
+  @Test
+  void write_watermarkHeldByAnotherSession_failsWithinABound() throws Exception {
+    RunCommit.Written first = run(scores(3));
+    assertThat(first.rows()).isEqualTo(3);
+    try (Connection holder = database.connect();
+        Statement statement = holder.createStatement()) {
+      holder.setAutoCommit(false);
+      int held = statement.executeUpdate("UPDATE featureduck_watermarks SET rows = rows");
+      assertThat(held).isEqualTo(1);
+
+      assertThatThrownBy(() -> run(scores(4)))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.LOCKED))
+          .hasMessageContaining("did not end within 5 s");
+    }
+    assertThat(run(scores(4)).rows()).isEqualTo(4);
+  }
+
+  @Test
+  void beat_asOthersWant_tellsWhatTheRunIsToDo() throws Exception {
+    try (ViewLock lock = store.tryLock("v").orElseThrow();
+        RunHeartbeat heartbeat = store.heartbeat()) {
+      RunCommit commit = prepare(lock);
+      long run = commit.runId();
+      RunProgress progress = new RunProgress();
+      progress.attempt();
+      progress.enter(RunStage.READING);
+
+      assertThat(heartbeat.beat(run, progress.now(), 7)).isEqualTo(RunHeartbeat.Answer.GO_ON);
+      Run noted = store.run(run).orElseThrow();
+      assertThat(noted.progress().orElseThrow().stage()).isEqualTo("reading");
+      assertThat(noted.rowsRead()).contains(7L);
+      database.execute("UPDATE featureduck_runs SET cancel_requested = true");
+      assertThat(heartbeat.beat(run, progress.now(), 7)).isEqualTo(RunHeartbeat.Answer.CANCEL);
+      database.execute("UPDATE featureduck_runs SET status = 'failed'");
+      assertThat(heartbeat.beat(run, progress.now(), 7)).isEqualTo(RunHeartbeat.Answer.TAKEN_OVER);
+      database.execute("UPDATE featureduck_runs SET status = 'succeeded', progress = '{}'");
+      assertThat(heartbeat.beat(run, progress.now(), 7)).isEqualTo(RunHeartbeat.Answer.GO_ON);
+      assertThat(store.run(run).orElseThrow().progress()).isEmpty();
+    }
+  }
+
+  @Test
+  void beat_runIsBeingCommitted_doesNotWaitForIt() throws Exception {
+    try (ViewLock lock = store.tryLock("v").orElseThrow();
+        RunHeartbeat heartbeat = store.heartbeat();
+        Connection holder = database.connect();
+        Statement statement = holder.createStatement()) {
+      long run = prepare(lock).runId();
+      holder.setAutoCommit(false);
+      int held = statement.executeUpdate("UPDATE featureduck_runs SET status = 'succeeded'");
+      assertThat(held).isEqualTo(1);
+
+      assertThat(heartbeat.beat(run, new RunProgress().now(), 0))
+          .isEqualTo(RunHeartbeat.Answer.GO_ON);
+    }
+  }
+
+  @Test
+  void beat_itsSessionIsEnded_failsOnceAndGoesOn() throws Exception {
+    try (ViewLock lock = store.tryLock("v").orElseThrow();
+        RunHeartbeat heartbeat = store.heartbeat()) {
+      long run = prepare(lock).runId();
+      Progress progress = new RunProgress().now();
+      assertThat(heartbeat.beat(run, progress, 0)).isEqualTo(RunHeartbeat.Answer.GO_ON);
+      List<String> ended =
+          query(
+              "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'UPDATE featureduck_runs SET heartbeat_at%'");
+      assertThat(ended).containsExactly("t");
+
+      assertThatThrownBy(() -> heartbeat.beat(run, progress, 0))
+          .isInstanceOfSatisfying(
+              FeatureException.class,
+              e -> assertThat(e.code()).isEqualTo(ErrorCode.STORE_UNAVAILABLE));
+      assertThat(heartbeat.beat(run, progress, 0)).isEqualTo(RunHeartbeat.Answer.GO_ON);
+    }
   }
 
   @Test

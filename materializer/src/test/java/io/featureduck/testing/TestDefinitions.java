@@ -45,6 +45,7 @@ public final class TestDefinitions {
         "500MB",
         2,
         Duration.ofMinutes(2),
+        Duration.ofSeconds(15),
         Duration.ofSeconds(5),
         directory.resolve("state"),
         // That of the product, so that a machine downloads an extension once.

@@ -179,6 +179,7 @@ public final class ServedStore implements AutoCloseable {
                 "1GB",
                 1,
                 Duration.ofMinutes(1),
+                Duration.ofSeconds(15),
                 Duration.ofSeconds(5),
                 Path.of("state"),
                 Path.of("extensions")),
