@@ -7,6 +7,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.sql.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
@@ -32,6 +33,7 @@ public final class ViewLock implements AutoCloseable {
   private static final String NOT_PERMITTED = "42501";
   private static final int NETWORK_MILLIS_MAX = 30_000;
   private static final long END_MILLIS_MAX = 5_000;
+  private static final int UNLOCK_MILLIS_MAX = 5_000;
 
   private final StoreConnections connections;
   private final String view;
@@ -339,10 +341,18 @@ public final class ViewLock implements AutoCloseable {
     }
   }
 
+  /** Gives the lock back: another may take it at once. */
   @Override
   public void close() {
-    try {
-      connection.close();
+    try (connection) {
+      if (!connection.isClosed()) {
+        // The server ends a session some time after its client has gone, and it has the lock so
+        // long.
+        connection.setNetworkTimeout(Runnable::run, UNLOCK_MILLIS_MAX);
+        try (Statement statement = connection.createStatement()) {
+          boolean ignored = statement.execute("SELECT pg_advisory_unlock_all()");
+        }
+      }
     } catch (SQLException e) {
       LOG.warn("view {}: the connection of its lock did not close", view, e);
     }

@@ -117,6 +117,16 @@ final class ViewLockTest {
   }
 
   @Test
+  void close_lockOfALiveConnection_isFreeAtOnce() {
+    for (int i = 0; i < 200; i++) {
+      Optional<ViewLock> lock = store.tryLock("v");
+
+      assertThat(lock).as("attempt %d", i).isPresent();
+      lock.orElseThrow().close();
+    }
+  }
+
+  @Test
   void write_firstRun_fillsTableWatermarkRunAndChange() throws Exception {
     RunCommit.Written written = run(scores(3));
 
