@@ -78,14 +78,30 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
   /** Says of a column what is {@link #unreadable} in so many rows. */
   public abstract String complaint(long rows);
 
-  /** A column as DuckDB is to get it. */
+  /**
+   * Tells whether DuckDB's own scan would make another value of the column than it is, so that the
+   * server has to give it in the type that the source declares.
+   */
+  abstract boolean casts(Source source, Column column);
+
+  /** A column as the server is to give it. */
   abstract String read(Source source, Column column);
+
+  /**
+   * The rows of a SELECT of the server's, as DuckDB's FROM takes them, with the types that DuckDB's
+   * own scan of the table has; those that the server {@link #casts} are as declared.
+   */
+  abstract String asScanned(String attached, String sql, Source source, SourceSchema schema);
 
   /** A column that holds instants, so that it compares with {@link #instant}s and uses indexes. */
   abstract String comparable(Column column);
 
-  /** A column of texts of any kind, so that it compares with any text. */
-  abstract String comparableText(Column column);
+  /**
+   * A column so that it compares with {@link #literal}s of its type.
+   *
+   * @param selection whose values at {@code index} they are
+   */
+  abstract String comparableKey(Column column, RowSelection.OneOf selection, int index);
 
   /**
    * A literal of an instant.
@@ -100,10 +116,19 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
   }
 
   /**
-   * Returns the SELECT of a scan's columns, as {@link DuckDbDialect} takes them, of all rows: it
-   * ends with the table, so a WHERE may follow.
+   * Returns the rows of a table as DuckDB's FROM takes them, found by the server: in each column
+   * what DuckDB's own scan of the table would give, if that can be had.
+   *
+   * @param attached the name under which DuckDB has the server
+   * @param condition empty for all rows
    */
-  public final String rows(Source source, SourceSchema schema) {
+  final String rows(String attached, Source source, SourceSchema schema, String condition) {
+    String select = select(source, schema);
+    return asScanned(
+        attached, condition.isEmpty() ? select : select + " WHERE " + condition, source, schema);
+  }
+
+  private String select(Source source, SourceSchema schema) {
     Source.Table table = (Source.Table) source.location();
     String columns =
         schema.columns().stream()
