@@ -1,6 +1,7 @@
 package io.featureduck.config;
 
 import io.featureduck.definition.DurationText;
+import io.featureduck.definition.MySqlAddress;
 import io.featureduck.error.Nearest;
 import io.featureduck.expression.Expression;
 import io.featureduck.expression.ExpressionParser;
@@ -231,6 +232,19 @@ final class Node {
       return Optional.empty();
     }
     return text;
+  }
+
+  /** Reads where a MySQL server is. */
+  Optional<MySqlAddress> mySqlAddress() {
+    return identifier()
+        .flatMap(text -> {
+          try {
+            return Optional.of(MySqlAddress.parse(text));
+          } catch (IllegalArgumentException refused) {
+            mistake(String.valueOf(refused.getMessage()));
+            return Optional.empty();
+          }
+        });
   }
 
   /** Tells whether a name fits into the online store's catalog. */

@@ -2,6 +2,7 @@ package io.featureduck.config;
 
 import static java.util.stream.Collectors.joining;
 
+import io.featureduck.definition.MySqlAddress;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.Source;
 import io.featureduck.definition.Source.Database;
@@ -15,13 +16,13 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 
 /** Reads sources. */
 final class SourceReader {
-  private static final Set<String> NOT_BUILT =
-      Set.of("mysql", "iceberg", "delta", "hudi", "kafka", "cdc");
+  private static final Set<String> NOT_BUILT = Set.of("iceberg", "delta", "hudi", "kafka", "cdc");
   private static final List<String> FILE_KEYS = List.of("path");
   private static final List<String> TABLE_KEYS = List.of("connection_string", "schema", "table");
   private static final Pattern SCHEME = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://.*");
@@ -57,17 +58,35 @@ final class SourceReader {
             source.identifier("schema").orElse("public"),
             source.identifier("table").orElse(""));
       }
+      case "mysql" -> {
+        expectKeys(source, type, List.of("connection_string", "table"), FILE_KEYS);
+        yield mySql(source);
+      }
       default -> {
         if (NOT_BUILT.contains(type)) {
           source
               .child("source_type")
               .mistake(
-                  "%s sources are not built yet: expected 'parquet', 'csv', 'json' or 'postgres'"
+                  "%s sources are not built yet: expected 'parquet', 'csv', 'json', 'postgres' or 'mysql'"
                       .formatted(type));
         }
         yield new Files(Format.PARQUET, "");
       }
     };
+  }
+
+  private static Table mySql(Node source) {
+    Optional<MySqlAddress> address = source.child("connection_string").mySqlAddress();
+    Optional<String> schema =
+        source.identifier("schema").or(() -> address.flatMap(MySqlAddress::database));
+    if (schema.isEmpty() && address.isPresent() && source.lacks("schema")) {
+      source.mistake("'schema' is missing, and 'connection_string' names no database either");
+    }
+    return new Table(
+        Database.MYSQL,
+        new Secret(address.map(MySqlAddress::connectionString).orElse("")),
+        schema.orElse(""),
+        source.identifier("table").orElse(""));
   }
 
   private static Files files(Node source, Format format) {

@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 final class ConnectionText {
   private static final Pattern PAIR =
       Pattern.compile(
-          "(?i)\\b(password|passwd|pwd|sslpassword|passfile)(\\s*=\\s*)('(?:[^'\\\\]|\\\\.|'')*'|(?:[^\\s\\\\]|\\\\.)+)");
+          "(?i)\\b(password|passwd|pwd|sslpassword|passfile)(\\s*=\\s*)('(?:[^'\\\\]|\\\\.|'')*'|\"(?:[^\"\\\\]|\\\\.)*+\"?|(?:[^\\s\\\\]|\\\\.)+)");
   private static final Pattern PARAMETER =
       Pattern.compile("(?i)([?&](?:password|sslpassword|passfile)=)[^&]*");
   private static final Pattern ADDRESS = Pattern.compile("(//[^/@:\\s]*):[^@]*@");

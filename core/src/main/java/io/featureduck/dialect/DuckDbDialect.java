@@ -8,7 +8,6 @@ import io.featureduck.plan.LogicalPlan.Measure;
 import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.type.FeatureType;
-import io.featureduck.type.FeatureType.Decimal;
 import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
 import java.time.Instant;
@@ -20,6 +19,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
@@ -55,13 +55,13 @@ public final class DuckDbDialect extends SqlDialect {
 
   /**
    * Returns a DESCRIBE of the source's columns, whose {@code column_name} and {@code column_type}
-   * are for {@link #column}. It holds the source's password.
+   * are for {@link #column}. A database must be attached.
    */
   public String describe(Source source) {
     return "DESCRIBE SELECT * FROM "
         + switch (source.location()) {
           case Source.Files files -> files(source, files);
-          case Source.Table table -> scanned(table, false);
+          case Source.Table table -> attached(source, table);
         };
   }
 
@@ -84,11 +84,10 @@ public final class DuckDbDialect extends SqlDialect {
    */
   public String fetch(LogicalPlan.Scan scan, RowSelection selection) {
     return switch (scan.source().location()) {
-      case Source.Table table -> {
-        ServerSql server = ServerSql.of(table.database());
-        yield "SELECT * FROM "
-            + server.from(attachedName(scan.source()), server.fetch(scan, selection));
-      }
+      case Source.Table table ->
+          "SELECT * FROM "
+              + ServerSql.of(table.database())
+                  .fetch(attachedName(scan.source()), scan, selection);
       case Source.Files files ->
           "SELECT %s, false AS %s FROM %s%s"
               .formatted(
@@ -130,7 +129,10 @@ public final class DuckDbDialect extends SqlDialect {
 
   /** Returns a source's place as people see it, without passwords. */
   public String place(Source source) {
-    return table(source, new SourceSchema(List.of()), true);
+    return switch (source.location()) {
+      case Source.Files files -> files(source, files);
+      case Source.Table table -> scanned(table, true);
+    };
   }
 
   @Override
@@ -183,9 +185,9 @@ public final class DuckDbDialect extends SqlDialect {
     return switch (source.location()) {
       case Source.Files files -> files(source, files);
       case Source.Table table ->
-          throughServer(source)
+          throughServer(source, table, schema)
               ? queried(source, table, schema)
-              : attached && !masked ? attached(source, table) : scanned(table, masked);
+              : isAttached(table, masked) ? attached(source, table) : scanned(table, masked);
     };
   }
 
@@ -238,21 +240,56 @@ public final class DuckDbDialect extends SqlDialect {
         + identifier(table.table());
   }
 
-  /** The server casts, so that a NUMERIC without precision never passes a DOUBLE. */
   private String queried(Source source, Source.Table table, SourceSchema schema) {
-    ServerSql server = ServerSql.of(table.database());
-    return server.from(attachedName(source), server.rows(source, schema));
+    return ServerSql.of(table.database()).rows(attachedName(source), source, schema);
   }
 
-  private static boolean throughServer(Source source) {
-    return source.location() instanceof Source.Table table
-        && table.database() == Source.Database.POSTGRES
-        && source.columns().values().stream().anyMatch(Decimal.class::isInstance);
+  private static boolean throughServer(Source source, Source.Table table, SourceSchema schema) {
+    ServerSql server = ServerSql.of(table.database());
+    return schema.columns().stream().anyMatch(column -> server.casts(source, column));
+  }
+
+  /** Tells whether a table is read by the name it has once its database is attached. */
+  private boolean isAttached(Source.Table table, boolean masked) {
+    // The extension has no function that scans a table of a database which isn't attached.
+    return (attached && !masked) || table.database() == Source.Database.MYSQL;
+  }
+
+  @Override
+  Optional<String> preparation(Source source, SourceSchema schema) {
+    if (!(source.location() instanceof Source.Table table)
+        || !(throughServer(source, table, schema) || isAttached(table, true))) {
+      return Optional.empty();
+    }
+    return Optional.of(attach(source, table, true));
   }
 
   /**
-   * Returns the name under which a session attaches the source's database (TYPE postgres): what
-   * {@code postgres_query} is asked of, where the server is to cast.
+   * Returns the statement that attaches a source's database under {@link #attachedName}. It holds
+   * the source's password.
+   */
+  public String attach(Source source, Source.Table table) {
+    return attach(source, table, false);
+  }
+
+  private String attach(Source source, Source.Table table, boolean masked) {
+    String connection = table.connection().reveal();
+    String type =
+        switch (table.database()) {
+          case POSTGRES -> "TYPE postgres, READ_ONLY";
+          // Read only, no statement could set the transaction up: see docs/decisions/009.
+          case MYSQL -> "TYPE mysql";
+        };
+    return "ATTACH %s AS %s (%s)"
+        .formatted(
+            text(masked ? ConnectionText.masked(connection) : connection),
+            identifier(attachedName(source)),
+            type);
+  }
+
+  /**
+   * Returns the name under which a session attaches the source's database: what {@code
+   * postgres_query} and {@code mysql_query} are asked of.
    */
   public String attachedName(Source source) {
     return "source_" + source.name();
@@ -260,9 +297,10 @@ public final class DuckDbDialect extends SqlDialect {
 
   @Override
   String read(Source source, SourceSchema.Column column) {
-    boolean exactAlready =
-        throughServer(source) && source.columns().get(column.name()) instanceof Decimal;
-    return exactAlready ? identifier(column.name()) : read(column, source.zoneName());
+    boolean asDeclared =
+        source.location() instanceof Source.Table table
+            && ServerSql.of(table.database()).casts(source, column);
+    return asDeclared ? identifier(column.name()) : read(column, source.zoneName());
   }
 
   @Override

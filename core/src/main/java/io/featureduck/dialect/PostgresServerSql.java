@@ -1,6 +1,8 @@
 package io.featureduck.dialect;
 
 import io.featureduck.definition.Source;
+import io.featureduck.plan.RowSelection;
+import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.SourceSchema.Column;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Array;
@@ -52,8 +54,19 @@ final class PostgresServerSql extends ServerSql {
   }
 
   @Override
+  boolean casts(Source source, Column column) {
+    // A NUMERIC without precision would pass a DOUBLE.
+    return declaredDecimal(source, column).isPresent();
+  }
+
+  @Override
+  String asScanned(
+      String attached, String sql, Source source, SourceSchema schema, String more) {
+    return from(attached, sql);
+  }
+
+  @Override
   String read(Source source, Column column) {
-    // So that a NUMERIC without precision never passes a DOUBLE.
     String name = identifier(column.name());
     return declaredDecimal(source, column)
         .map(type -> "CAST(%s AS numeric(%d,%d))".formatted(name, type.precision(), type.scale()))
@@ -72,10 +85,13 @@ final class PostgresServerSql extends ServerSql {
   }
 
   @Override
-  String comparableText(Column column) {
+  String comparableKey(Column column, RowSelection.OneOf selection, int index) {
     String name = identifier(column.name());
+    boolean isText = column.type().equals(Optional.of(Primitive.STRING));
     // An enum or a time refuses to be compared with a text that isn't one of its values.
-    return column.engineType().equals("VARCHAR") ? name : "CAST(" + name + " AS text)";
+    return selection.foreign() && isText && !column.engineType().equals("VARCHAR")
+        ? "CAST(" + name + " AS text)"
+        : name;
   }
 
   @Override

@@ -5,12 +5,12 @@ import io.featureduck.expression.Expression.Column;
 import io.featureduck.plan.LogicalPlan.Scan;
 import io.featureduck.plan.RowSelection;
 import io.featureduck.plan.SourceSchema;
-import io.featureduck.type.FeatureType.Primitive;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * Conditions by which a source's own server finds the rows of a selection. They are on the columns
@@ -86,11 +86,8 @@ final class SelectionSql {
     }
     List<SourceSchema.Column> columns = oneOf.columns().stream().map(this::column).toList();
     String names =
-        columns.stream()
-            .map(column ->
-                oneOf.foreign() && column.type().orElseThrow() == Primitive.STRING
-                    ? server.comparableText(column)
-                    : server.identifier(column.name()))
+        IntStream.range(0, columns.size())
+            .mapToObj(i -> server.comparableKey(columns.get(i), oneOf, i))
             .collect(Collectors.joining(", "));
     String values =
         oneOf.values().stream()

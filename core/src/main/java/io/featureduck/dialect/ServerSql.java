@@ -78,14 +78,33 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
   /** Says of a column what is {@link #unreadable} in so many rows. */
   public abstract String complaint(long rows);
 
-  /** A column as DuckDB is to get it. */
+  /**
+   * Tells whether DuckDB's own scan would make another value of the column than it is, so that the
+   * server has to give it in the type that the source declares.
+   */
+  abstract boolean casts(Source source, Column column);
+
+  /** A column as the server is to give it. */
   abstract String read(Source source, Column column);
+
+  /**
+   * The rows of a SELECT of the server's, as DuckDB's FROM takes them, with the types that DuckDB's
+   * own scan of the table has; those that the server {@link #casts} are as declared.
+   *
+   * @param more further columns of the SELECT, each after a comma
+   */
+  abstract String asScanned(
+      String attached, String sql, Source source, SourceSchema schema, String more);
 
   /** A column that holds instants, so that it compares with {@link #instant}s and uses indexes. */
   abstract String comparable(Column column);
 
-  /** A column of texts of any kind, so that it compares with any text. */
-  abstract String comparableText(Column column);
+  /**
+   * A column so that it compares with {@link #literal}s of its type.
+   *
+   * @param selection whose values at {@code index} they are
+   */
+  abstract String comparableKey(Column column, RowSelection.OneOf selection, int index);
 
   /**
    * A literal of an instant.
@@ -100,29 +119,38 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
   }
 
   /**
-   * Returns the SELECT of a scan's columns, as {@link DuckDbDialect} takes them, of all rows: it
-   * ends with the table, so a WHERE may follow.
+   * Returns all rows of a table as DuckDB's FROM takes them: in each column what DuckDB's own scan
+   * of the table would give, if that can be had.
+   *
+   * @param attached the name under which DuckDB has the server
    */
-  public final String rows(Source source, SourceSchema schema) {
+  final String rows(String attached, Source source, SourceSchema schema) {
     Source.Table table = (Source.Table) source.location();
-    return "SELECT " + columns(source, schema) + " FROM " + table(table);
+    String select = "SELECT " + columns(source, schema) + " FROM " + table(table);
+    return asScanned(attached, select, source, schema, "");
   }
 
-  /** Returns the SELECT of {@link DuckDbDialect#fetch}. */
-  final String fetch(LogicalPlan.Scan scan, RowSelection selection) {
+  /**
+   * Returns the rows of a selection, found by the server, as {@link #rows} does; and with each
+   * whether it is {@link DuckDbDialect#UNREADABLE}.
+   */
+  final String fetch(String attached, LogicalPlan.Scan scan, RowSelection selection) {
     String unreadable =
         scan.schema().columns().stream()
             .flatMap(column -> unreadable(column).stream())
             .map(condition -> "coalesce(" + condition + ", false)")
             .collect(Collectors.joining(" OR "));
     String condition = condition(scan, selection);
-    return "SELECT %s, %s AS %s FROM %s%s"
-        .formatted(
-            columns(scan.source(), scan.schema()),
-            unreadable.isEmpty() ? "false" : unreadable,
-            identifier(DuckDbDialect.UNREADABLE),
-            table((Source.Table) scan.source().location()),
-            condition.isEmpty() ? "" : " WHERE " + condition);
+    String select =
+        "SELECT %s, %s AS %s FROM %s%s"
+            .formatted(
+                columns(scan.source(), scan.schema()),
+                unreadable.isEmpty() ? "false" : unreadable,
+                identifier(DuckDbDialect.UNREADABLE),
+                table((Source.Table) scan.source().location()),
+                condition.isEmpty() ? "" : " WHERE " + condition);
+    return asScanned(
+        attached, select, scan.source(), scan.schema(), ", " + DuckDbDialect.UNREADABLE);
   }
 
   private String columns(Source source, SourceSchema schema) {

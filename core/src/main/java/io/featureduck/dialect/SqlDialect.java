@@ -17,8 +17,10 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -53,7 +55,10 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
     return new Rendering(asOf, false).statement(plan);
   }
 
-  /** As {@link #render}, with {@code ***} for each password: for people to read. */
+  /**
+   * As {@link #render}, with {@code ***} for each password: for people to read. Before the SELECT
+   * come the statements that make its tables known where they are not.
+   */
   public final String show(LogicalPlan plan, Instant asOf) {
     return new Rendering(asOf, true).statement(plan);
   }
@@ -73,6 +78,9 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
   abstract String floating(double value);
 
   abstract String typeName(FeatureType type);
+
+  /** What makes a source known that {@link #table} has by a name alone, without passwords. */
+  abstract Optional<String> preparation(Source source, SourceSchema schema);
 
   /** The rows of a source as a table expression. */
   abstract String table(Source source, SourceSchema schema, boolean masked);
@@ -121,6 +129,7 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
     private final boolean masked;
     private final List<String> steps = new ArrayList<>();
     private final Set<String> names = new HashSet<>();
+    private final Set<String> preparations = new LinkedHashSet<>();
 
     Rendering(Instant asOf, boolean masked) {
       this.asOf = asOf;
@@ -129,7 +138,11 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
 
     String statement(LogicalPlan plan) {
       String last = select(plan);
-      return steps.isEmpty() ? last : "WITH " + String.join(",\n", steps) + "\n" + last;
+      String before =
+          masked
+              ? preparations.stream().map(text -> text + ";\n").collect(Collectors.joining())
+              : "";
+      return before + (steps.isEmpty() ? last : "WITH " + String.join(",\n", steps) + "\n" + last);
     }
 
     /** Makes a step of the plan, after those that it needs, and returns its name, quoted. */
@@ -164,8 +177,10 @@ public abstract sealed class SqlDialect permits DuckDbDialect {
 
     private String select(LogicalPlan plan) {
       return switch (plan) {
-        case LogicalPlan.Scan scan ->
-            columns(scan) + "\nFROM " + table(scan.source(), scan.schema(), masked);
+        case LogicalPlan.Scan scan -> {
+          preparation(scan.source(), scan.schema()).ifPresent(preparations::add);
+          yield columns(scan) + "\nFROM " + table(scan.source(), scan.schema(), masked);
+        }
         case LogicalPlan.Fetched(var table, var scan) ->
             columns(scan) + "\nFROM " + identifier(table);
         case LogicalPlan.Query query -> query(query);

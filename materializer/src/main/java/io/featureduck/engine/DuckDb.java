@@ -35,6 +35,7 @@ public final class DuckDb {
   private final Extensions extensions;
   private final Path spill;
   private final AtomicLong sessions = new AtomicLong();
+  private final Reachability reachability = new Reachability();
 
   public DuckDb(MaterializerSettings settings, Extensions extensions) {
     this.settings = settings;
@@ -60,7 +61,7 @@ public final class DuckDb {
     }
     try {
       return DuckDbSession.open(
-          settings.threads(), memoryPerRun(), folder, extensions, cancellation);
+          settings.threads(), memoryPerRun(), folder, extensions, reachability, cancellation);
     } catch (SQLException e) {
       delete(folder);
       throw new FeatureException(ErrorCode.INTERNAL, "DuckDB doesn't start", e);

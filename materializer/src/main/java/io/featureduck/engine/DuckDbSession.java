@@ -13,6 +13,7 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Properties;
 import java.util.Set;
@@ -31,8 +32,26 @@ import org.slf4j.LoggerFactory;
 public final class DuckDbSession implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DuckDbSession.class);
 
+  /** What is set for an extension. */
+  private static final Map<String, List<String>> SETTINGS =
+      Map.of(
+          // A server would compare text by its own collation.
+          "postgres_scanner",
+          List.of("pg_experimental_filter_pushdown = false"),
+          "mysql_scanner",
+          List.of(
+              "mysql_experimental_filter_pushdown = false",
+              "mysql_aggregate_pushdown_enabled = false",
+              "mysql_order_pushdown_enabled = false",
+              // We begin them ourselves, and need more than the extension's own.
+              "mysql_enable_transactions = false",
+              "mysql_session_time_zone = '+00:00'",
+              // A TINYINT(1) is true or false to us unless declared as a number, which it may hold.
+              "mysql_tinyint1_as_boolean = false"));
+
   private static final Pattern PASSWORD =
-      Pattern.compile("(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|(?:[^\\s\\\\]|\\\\.)+)");
+      Pattern.compile(
+          "(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*+\"?|(?:[^\\s\\\\]|\\\\.)+)");
   private static final Pattern URL_PASSWORD = Pattern.compile("(://[^:/@\\s]*:)[^@\\s]*@");
 
   /** What the driver puts before a failure of a statement that it prepared. */
@@ -47,6 +66,7 @@ public final class DuckDbSession implements AutoCloseable {
 
   private final Path folder;
   private final Extensions extensions;
+  private final Reachability reachability;
   private final Cancellation cancellation;
   private final Set<String> loaded = new HashSet<>();
 
@@ -55,16 +75,23 @@ public final class DuckDbSession implements AutoCloseable {
       Connection observer,
       Path folder,
       Extensions extensions,
+      Reachability reachability,
       Cancellation cancellation) {
     this.connection = connection;
     this.observer = observer;
     this.folder = folder;
     this.extensions = extensions;
+    this.reachability = reachability;
     this.cancellation = cancellation;
   }
 
   static DuckDbSession open(
-      int threads, String memory, Path folder, Extensions extensions, Cancellation cancellation)
+      int threads,
+      String memory,
+      Path folder,
+      Extensions extensions,
+      Reachability reachability,
+      Cancellation cancellation)
       throws SQLException {
     Properties properties = new Properties();
     properties.setProperty("jdbc_stream_results", "true");
@@ -78,7 +105,8 @@ public final class DuckDbSession implements AutoCloseable {
     try (Statement statement = connection.createStatement()) {
       boolean ignored = statement.execute("SET TimeZone = 'UTC'");
       Connection observer = connection.unwrap(DuckDBConnection.class).duplicate();
-      return new DuckDbSession(connection, observer, folder, extensions, cancellation);
+      return new DuckDbSession(
+          connection, observer, folder, extensions, reachability, cancellation);
     } catch (SQLException e) {
       connection.close();
       throw e;
@@ -88,6 +116,11 @@ public final class DuckDbSession implements AutoCloseable {
   /** Returns where files of this session may lie; it is removed with the session. */
   public Path folder() {
     return folder;
+  }
+
+  /** Returns what tells whether a MySQL server answers. */
+  public Reachability reachability() {
+    return reachability;
   }
 
   /**
@@ -102,10 +135,9 @@ public final class DuckDbSession implements AutoCloseable {
     try {
       extensions.load(connection, extension);
       boolean ignored = loaded.add(extension);
-      if (extension.equals("postgres_scanner")) {
-        // A server would compare text by its own collation.
-        try (Statement statement = connection.createStatement()) {
-          ignored = statement.execute("SET pg_experimental_filter_pushdown = false");
+      try (Statement statement = connection.createStatement()) {
+        for (String setting : SETTINGS.getOrDefault(extension, List.of())) {
+          ignored = statement.execute("SET " + setting);
         }
       }
     } catch (SQLException e) {

@@ -1,0 +1,171 @@
+package io.featureduck.source;
+
+import io.featureduck.definition.Secret;
+import io.featureduck.definition.Source;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.plan.SourceSchema.Column;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** Postgres, over its scanner. */
+final class PostgresTables extends ServerTables {
+  private static final int CONNECT_SECONDS_MAX = 10;
+  private static final Set<String> KNOWN_TYPES =
+      Set.of(
+          "boolean",
+          "smallint",
+          "integer",
+          "bigint",
+          "oid",
+          "real",
+          "double precision",
+          "text",
+          "character varying",
+          "character",
+          "\"char\"",
+          "name",
+          "uuid",
+          "time without time zone",
+          "time with time zone",
+          "bytea",
+          "date",
+          "timestamp without time zone",
+          "timestamp with time zone",
+          "json",
+          "jsonb");
+
+  @Override
+  void attach(DuckDbSession session, Source source, Source.Table table) {
+    String connection = table.connection().reveal();
+    checkAddress(connection);
+    session.load("postgres_scanner");
+    session.execute(
+        AttachedServer.DIALECT.attach(
+            source,
+            new Source.Table(
+                table.database(), new Secret(bounded(connection)), table.schema(), table.table())));
+  }
+
+  /**
+   * Refuses an address whose password isn't encoded: the client library would repeat parts of it.
+   */
+  private static void checkAddress(String connection) {
+    int start = connection.indexOf("://");
+    int end = connection.lastIndexOf('@');
+    if (start >= 0 && end > start) {
+      String user = connection.substring(start + 3, end);
+      if (user.matches("[^:]*:.*(?:[/@?#\\s]|%(?![0-9A-Fa-f]{2})).*")) {
+        throw new FeatureException(
+            ErrorCode.INVALID_CONFIG,
+            "connection_string: the password in an address must be percent-encoded");
+      }
+    }
+  }
+
+  /** Returns a connection string that doesn't wait for ever for a host that never answers. */
+  private static String bounded(String connection) {
+    if (connection.contains("connect_timeout")) {
+      return connection;
+    }
+    if (connection.contains("://")) {
+      return connection
+          + (connection.contains("?") ? "&" : "?")
+          + "connect_timeout="
+          + CONNECT_SECONDS_MAX;
+    }
+    return connection + " connect_timeout=" + CONNECT_SECONDS_MAX;
+  }
+
+  @Override
+  Instant snapshot(AttachedServer server) {
+    // The transaction is REPEATABLE READ: its first statement sets the snapshot.
+    return server.ask(server.sql().clock(), row -> fromMicros(row.getLong(1))).getFirst();
+  }
+
+  /**
+   * NUMERIC without precision would become a DOUBLE; JSON, domains and what DuckDB doesn't know
+   * text; of two names that differ in case only, it would take either for the first.
+   */
+  @Override
+  Map<String, Optional<Column>> columns(AttachedServer server) {
+    Source.Table table = server.table();
+    String columns =
+        """
+        SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+          CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
+            WHEN t.typtype = 'e' THEN 'text'
+            ELSE format_type(a.atttypid, a.atttypmod) END AS base, a.attndims::int8 AS dimensions
+        FROM pg_catalog.pg_attribute a
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped
+          AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        ORDER BY a.attnum
+        """
+            .formatted(server.sql().text(table.schema()), server.sql().text(table.table()));
+    Map<String, Optional<Column>> known = new LinkedHashMap<>();
+    List<String> found =
+        server.ask(
+            columns,
+            row -> {
+              String name = row.getString("name");
+              String base = row.getString("base");
+              Optional<Column> column = Optional.empty();
+              if (row.getLong("dimensions") > 1 || !isKnown(base)) {
+                column =
+                    Optional.of(new Column(name, Optional.empty(), row.getString("type"), false));
+              } else if (base.startsWith("json")) {
+                column =
+                    Optional.of(new Column(name, Optional.of(Primitive.JSON), "VARCHAR", false));
+              }
+              Optional<Column> ignored = known.put(name, column);
+              return name;
+            });
+    for (String name : found) {
+      found.stream()
+          .filter(other -> !other.equals(name) && other.equalsIgnoreCase(name))
+          .findFirst()
+          .ifPresent(other -> {
+            String type = "one that can't be told from '%s' beside it".formatted(other);
+            Optional<Column> ignored =
+                known.put(name, Optional.of(new Column(name, Optional.empty(), type, false)));
+          });
+    }
+    return known;
+  }
+
+  /** Tells whether DuckDB reads a type of Postgres', as format_type writes it, as what it is. */
+  private static boolean isKnown(String type) {
+    if (type.endsWith("[]")) {
+      String element = type.substring(0, type.length() - 2);
+      return !element.endsWith("]") && isKnown(element);
+    }
+    if (type.startsWith("numeric(")) {
+      // A negative scale, or one above the precision, is none of ours.
+      return FeatureType.parse("DECIMAL" + type.substring("numeric".length())).isPresent();
+    }
+    return KNOWN_TYPES.contains(type.replaceFirst("\\(\\d+\\)", ""));
+  }
+
+  @Override
+  List<String> names(AttachedServer server) {
+    return server.ask(
+        """
+        SELECT n.nspname::text || '.' || c.relname::text AS name
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+          AND n.nspname NOT IN ('pg_catalog', 'information_schema') LIMIT 1000
+        """,
+        row -> row.getString(1));
+  }
+}

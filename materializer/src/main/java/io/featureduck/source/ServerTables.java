@@ -1,0 +1,45 @@
+package io.featureduck.source;
+
+import io.featureduck.definition.Source;
+import io.featureduck.engine.DuckDbSession;
+import io.featureduck.plan.SourceSchema.Column;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** How the tables of one kind of server are reached, and what the server says of them. */
+abstract sealed class ServerTables permits PostgresTables, MySqlTables {
+  ServerTables() {}
+
+  static ServerTables of(Source.Database database) {
+    return switch (database) {
+      case POSTGRES -> new PostgresTables();
+      case MYSQL -> new MySqlTables();
+    };
+  }
+
+  /** Attaches the source's database; gives up on a server that doesn't answer. */
+  abstract void attach(DuckDbSession session, Source source, Source.Table table);
+
+  /**
+   * Has the rest of the session's transaction see one snapshot. Called once in a transaction.
+   *
+   * @return the server's clock, at the snapshot or just before it
+   */
+  abstract Instant snapshot(AttachedServer server);
+
+  /**
+   * Returns all columns of the table in its order by name, with those that DuckDB would see as
+   * something else; none where there is no such table.
+   */
+  abstract Map<String, Optional<Column>> columns(AttachedServer server);
+
+  /** Returns the names of tables there are, each with its schema's before it. */
+  abstract List<String> names(AttachedServer server);
+
+  static Instant fromMicros(long micros) {
+    return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
+  }
+}

