@@ -25,12 +25,16 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Learns of commits, this process's and others', by asking the store every 250 ms for the
- * generation of each live view; a record on {@code featureduck.changes} only makes it ask at once.
- * Keeps the catalog, the cache and the freshness of the views up to date. One for the process.
+ * generation of each live view; a record on {@code featureduck.changes} and a notification of the
+ * store only make it ask sooner. Keeps the catalog, the cache and the freshness of the views up to
+ * date. One for the process.
  */
 public final class ChangePoller extends VerticleBase {
   private static final Logger LOG = LoggerFactory.getLogger(ChangePoller.class);
   private static final long POLL_MILLIS = 250;
+  // How close polls may follow each other, so that a flood of notifications makes no flood of
+  // polls.
+  private static final long POLL_MILLIS_MIN = 20;
   private static final long FRESHNESS_MILLIS = 5_000;
   private static final long POLL_TIMEOUT_MILLIS = 2_000;
   private static final String CHANGES_ADDRESS = "featureduck.changes";
@@ -45,9 +49,12 @@ public final class ChangePoller extends VerticleBase {
   private final String changesSql;
 
   private @Nullable StoreConnection connection;
+  private @Nullable ChangeListener listener;
   private Map<String, String> definitionsKnown = Map.of();
   private boolean polling;
   private boolean pollAgain;
+  private boolean pollSoon;
+  private long pollBeganNanos = System.nanoTime();
   private boolean readingFreshness;
 
   public ChangePoller(
@@ -90,8 +97,11 @@ public final class ChangePoller extends VerticleBase {
   @Override
   public Future<Void> start() {
     connection = new StoreConnection(vertx, settings);
-    vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> poll());
+    ChangeListener hastening = new ChangeListener(vertx, settings, this::hasten, metrics);
+    listener = hastening;
+    vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> hasten());
     Future<Void> first = pollOnce().eventually(this::readFreshness).otherwiseEmpty();
+    hastening.start();
     return first.onComplete(done -> {
       vertx.setPeriodic(POLL_MILLIS, timer -> poll());
       vertx.setPeriodic(
@@ -102,7 +112,9 @@ public final class ChangePoller extends VerticleBase {
 
   @Override
   public Future<Void> stop() {
-    return connection().close();
+    ChangeListener hastening = listener;
+    Future<Void> silent = hastening == null ? Future.succeededFuture() : hastening.close();
+    return silent.eventually(() -> connection().close());
   }
 
   private StoreConnection connection() {
@@ -111,6 +123,22 @@ public final class ChangePoller extends VerticleBase {
       throw new IllegalStateException("not started");
     }
     return open;
+  }
+
+  /** Polls now, or, where it has just done so, in a moment. */
+  private void hasten() {
+    long since = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - pollBeganNanos);
+    if (since >= POLL_MILLIS_MIN) {
+      poll();
+    } else if (!pollSoon) {
+      pollSoon = true;
+      vertx.setTimer(
+          POLL_MILLIS_MIN - since,
+          timer -> {
+            pollSoon = false;
+            poll();
+          });
+    }
   }
 
   private void poll() {
@@ -123,6 +151,7 @@ public final class ChangePoller extends VerticleBase {
 
   private Future<Void> pollOnce() {
     polling = true;
+    pollBeganNanos = System.nanoTime();
     return connection()
         .get()
         .compose(this::pollOn)
@@ -131,7 +160,7 @@ public final class ChangePoller extends VerticleBase {
           polling = false;
           if (pollAgain) {
             pollAgain = false;
-            poll();
+            hasten();
           }
         });
   }
