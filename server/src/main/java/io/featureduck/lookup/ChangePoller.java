@@ -35,6 +35,8 @@ public final class ChangePoller extends VerticleBase {
   // How close polls may follow each other, so that a flood of notifications makes no flood of
   // polls.
   private static final long POLL_MILLIS_MIN = 20;
+  // A view whose changes were missed by more than this is read anew as a whole.
+  private static final long GENERATIONS_MAX = 100;
   private static final long FRESHNESS_MILLIS = 5_000;
   private static final long POLL_TIMEOUT_MILLIS = 2_000;
   private static final String CHANGES_ADDRESS = "featureduck.changes";
@@ -50,6 +52,7 @@ public final class ChangePoller extends VerticleBase {
 
   private @Nullable StoreConnection connection;
   private @Nullable ChangeListener listener;
+  private @Nullable PgConnection followed;
   private Map<String, String> definitionsKnown = Map.of();
   private boolean polling;
   private boolean pollAgain;
@@ -192,6 +195,8 @@ public final class ChangePoller extends VerticleBase {
   }
 
   private Future<Void> followChanges(PgConnection open, RowSet<Row> rows) {
+    // What answers now may be a replica that never had the newest commits, under the same numbers.
+    boolean anew = !open.equals(followed);
     Map<String, Row> byView = new HashMap<>();
     for (Row row : rows) {
       byView.put(row.getString(0), row);
@@ -201,24 +206,33 @@ public final class ChangePoller extends VerticleBase {
       Row row = byView.get(view.name());
       if (row != null
           && row.getInteger(1) == view.definition().version()
-          && row.getLong(3) != view.generation()) {
-        changes.add(followChanges(open, view, row.getLong(3)));
+          && (anew || row.getLong(3) != view.generation())) {
+        changes.add(followChanges(open, view, row.getLong(3), anew));
       }
     }
-    return Future.all(changes).mapEmpty();
+    return Future.all(changes).<Void>mapEmpty().onSuccess(nothing -> followed = open);
   }
 
-  private Future<Void> followChanges(PgConnection open, ServedView view, long newest) {
+  private Future<Void> followChanges(
+      PgConnection open, ServedView view, long newest, boolean anew) {
+    long known = view.generation();
+    boolean all = anew || newest < known || newest - known > GENERATIONS_MAX;
+    long after = all ? newest - 1 : known;
     return open.preparedQuery(changesSql)
-        .execute(Tuple.of(view.name(), view.definition().version(), view.generation()))
+        .execute(Tuple.of(view.name(), view.definition().version(), after))
         .timeout(POLL_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
-        .map(changes -> apply(view, newest, changes));
+        .map(changes -> apply(view, after, newest, all, changes));
   }
 
-  private @Nullable Void apply(ServedView view, long newest, RowSet<Row> changes) {
-    long expected = view.generation();
+  /**
+   * @param after the generation that {@code changes} follow
+   * @param all whether every row may have changed, whatever {@code changes} say
+   */
+  private @Nullable Void apply(
+      ServedView view, long after, long newest, boolean all, RowSet<Row> changes) {
+    long expected = after;
     long reached = newest;
-    boolean all = newest < expected;
+    boolean drop = all;
     List<String> keys = new ArrayList<>();
     Optional<Instant> asOf = Optional.empty();
     for (Row change : changes) {
@@ -226,14 +240,14 @@ public final class ChangePoller extends VerticleBase {
       reached = change.getLong(0);
       String[] changed = change.getArrayOfStrings(1);
       // A generation that was skipped is one whose keys have been pruned.
-      all |= reached != expected || changed == null;
+      drop |= reached != expected || changed == null;
       if (changed != null) {
         keys.addAll(List.of(changed));
       }
       OffsetDateTime upperBound = change.getOffsetDateTime(2);
       asOf = upperBound == null ? asOf : Optional.of(upperBound.toInstant());
     }
-    if (all || reached != expected) {
+    if (drop || reached != expected) {
       view.dropAll();
     } else {
       view.moveEpoch();
