@@ -25,12 +25,18 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Learns of commits, this process's and others', by asking the store every 250 ms for the
- * generation of each live view; a record on {@code featureduck.changes} only makes it ask at once.
- * Keeps the catalog, the cache and the freshness of the views up to date. One for the process.
+ * generation of each live view; a record on {@code featureduck.changes} and a notification of the
+ * store only make it ask sooner. Keeps the catalog, the cache and the freshness of the views up to
+ * date. One for the process.
  */
 public final class ChangePoller extends VerticleBase {
   private static final Logger LOG = LoggerFactory.getLogger(ChangePoller.class);
   private static final long POLL_MILLIS = 250;
+  // How close polls may follow each other, so that a flood of notifications makes no flood of
+  // polls.
+  private static final long POLL_MILLIS_MIN = 20;
+  // A view whose changes were missed by more than this is read anew as a whole.
+  private static final long GENERATIONS_MAX = 100;
   private static final long FRESHNESS_MILLIS = 5_000;
   private static final long POLL_TIMEOUT_MILLIS = 2_000;
   private static final String CHANGES_ADDRESS = "featureduck.changes";
@@ -45,9 +51,13 @@ public final class ChangePoller extends VerticleBase {
   private final String changesSql;
 
   private @Nullable StoreConnection connection;
+  private @Nullable ChangeListener listener;
+  private @Nullable PgConnection followed;
   private Map<String, String> definitionsKnown = Map.of();
   private boolean polling;
   private boolean pollAgain;
+  private boolean pollSoon;
+  private long pollBeganNanos = System.nanoTime();
   private boolean readingFreshness;
 
   public ChangePoller(
@@ -90,8 +100,11 @@ public final class ChangePoller extends VerticleBase {
   @Override
   public Future<Void> start() {
     connection = new StoreConnection(vertx, settings);
-    vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> poll());
+    ChangeListener hastening = new ChangeListener(vertx, settings, this::hasten, metrics);
+    listener = hastening;
+    vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> hasten());
     Future<Void> first = pollOnce().eventually(this::readFreshness).otherwiseEmpty();
+    hastening.start();
     return first.onComplete(done -> {
       vertx.setPeriodic(POLL_MILLIS, timer -> poll());
       vertx.setPeriodic(
@@ -102,7 +115,9 @@ public final class ChangePoller extends VerticleBase {
 
   @Override
   public Future<Void> stop() {
-    return connection().close();
+    ChangeListener hastening = listener;
+    Future<Void> silent = hastening == null ? Future.succeededFuture() : hastening.close();
+    return silent.eventually(() -> connection().close());
   }
 
   private StoreConnection connection() {
@@ -111,6 +126,22 @@ public final class ChangePoller extends VerticleBase {
       throw new IllegalStateException("not started");
     }
     return open;
+  }
+
+  /** Polls now, or, where it has just done so, in a moment. */
+  private void hasten() {
+    long since = TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - pollBeganNanos);
+    if (since >= POLL_MILLIS_MIN) {
+      poll();
+    } else if (!pollSoon) {
+      pollSoon = true;
+      vertx.setTimer(
+          POLL_MILLIS_MIN - since,
+          timer -> {
+            pollSoon = false;
+            poll();
+          });
+    }
   }
 
   private void poll() {
@@ -123,6 +154,7 @@ public final class ChangePoller extends VerticleBase {
 
   private Future<Void> pollOnce() {
     polling = true;
+    pollBeganNanos = System.nanoTime();
     return connection()
         .get()
         .compose(this::pollOn)
@@ -131,7 +163,7 @@ public final class ChangePoller extends VerticleBase {
           polling = false;
           if (pollAgain) {
             pollAgain = false;
-            poll();
+            hasten();
           }
         });
   }
@@ -163,6 +195,8 @@ public final class ChangePoller extends VerticleBase {
   }
 
   private Future<Void> followChanges(PgConnection open, RowSet<Row> rows) {
+    // What answers now may be a replica that never had the newest commits, under the same numbers.
+    boolean anew = !open.equals(followed);
     Map<String, Row> byView = new HashMap<>();
     for (Row row : rows) {
       byView.put(row.getString(0), row);
@@ -172,24 +206,33 @@ public final class ChangePoller extends VerticleBase {
       Row row = byView.get(view.name());
       if (row != null
           && row.getInteger(1) == view.definition().version()
-          && row.getLong(3) != view.generation()) {
-        changes.add(followChanges(open, view, row.getLong(3)));
+          && (anew || row.getLong(3) != view.generation())) {
+        changes.add(followChanges(open, view, row.getLong(3), anew));
       }
     }
-    return Future.all(changes).mapEmpty();
+    return Future.all(changes).<Void>mapEmpty().onSuccess(nothing -> followed = open);
   }
 
-  private Future<Void> followChanges(PgConnection open, ServedView view, long newest) {
+  private Future<Void> followChanges(
+      PgConnection open, ServedView view, long newest, boolean anew) {
+    long known = view.generation();
+    boolean all = anew || newest < known || newest - known > GENERATIONS_MAX;
+    long after = all ? newest - 1 : known;
     return open.preparedQuery(changesSql)
-        .execute(Tuple.of(view.name(), view.definition().version(), view.generation()))
+        .execute(Tuple.of(view.name(), view.definition().version(), after))
         .timeout(POLL_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
-        .map(changes -> apply(view, newest, changes));
+        .map(changes -> apply(view, after, newest, all, changes));
   }
 
-  private @Nullable Void apply(ServedView view, long newest, RowSet<Row> changes) {
-    long expected = view.generation();
+  /**
+   * @param after the generation that {@code changes} follow
+   * @param all whether every row may have changed, whatever {@code changes} say
+   */
+  private @Nullable Void apply(
+      ServedView view, long after, long newest, boolean all, RowSet<Row> changes) {
+    long expected = after;
     long reached = newest;
-    boolean all = newest < expected;
+    boolean drop = all;
     List<String> keys = new ArrayList<>();
     Optional<Instant> asOf = Optional.empty();
     for (Row change : changes) {
@@ -197,14 +240,14 @@ public final class ChangePoller extends VerticleBase {
       reached = change.getLong(0);
       String[] changed = change.getArrayOfStrings(1);
       // A generation that was skipped is one whose keys have been pruned.
-      all |= reached != expected || changed == null;
+      drop |= reached != expected || changed == null;
       if (changed != null) {
         keys.addAll(List.of(changed));
       }
       OffsetDateTime upperBound = change.getOffsetDateTime(2);
       asOf = upperBound == null ? asOf : Optional.of(upperBound.toInstant());
     }
-    if (all || reached != expected) {
+    if (drop || reached != expected) {
       view.dropAll();
     } else {
       view.moveEpoch();

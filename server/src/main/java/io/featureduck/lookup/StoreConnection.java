@@ -39,11 +39,16 @@ final class StoreConnection {
 
   StoreConnection(Vertx vertx, OnlineStoreSettings settings) {
     this.vertx = vertx;
-    this.options = options(settings);
+    this.options = options(settings, "featureduck");
     this.timeout = settings.timeout();
   }
 
-  private static PgConnectOptions options(OnlineStoreSettings settings) {
+  /**
+   * Returns how the store is connected to.
+   *
+   * @param name what the store's administrators see the connection as
+   */
+  static PgConnectOptions options(OnlineStoreSettings settings, String name) {
     PgConnectOptions options = PgConnectOptions.fromUri(settings.url());
     settings.password().ifPresent(secret -> options.setPassword(secret.reveal()));
     options
@@ -52,7 +57,7 @@ final class StoreConnection {
         .setPreparedStatementCacheMaxSize(STATEMENTS_MAX)
         .setPreparedStatementCacheSqlLimit(STATEMENT_CHARACTERS_MAX)
         .setReconnectAttempts(0)
-        .setProperties(Map.of("application_name", "featureduck", "TimeZone", "UTC"));
+        .setProperties(Map.of("application_name", name, "TimeZone", "UTC"));
     return options;
   }
 
@@ -70,12 +75,25 @@ final class StoreConnection {
       return Future.failedFuture(cause);
     }
     Future<PgConnection> connecting =
-        PgConnection.connect(vertx, options)
-            .timeout(timeout.toMillis(), TimeUnit.MILLISECONDS)
-            .compose(this::opened, this::failed);
+        connect(vertx, options, timeout).compose(this::opened, this::failed);
     // A failure that came at once has been noted, and leaves nothing to share.
     current = connecting.failed() ? null : connecting;
     return connecting;
+  }
+
+  /** Opens a connection; one that is there only after {@code timeout} is closed again. */
+  static Future<PgConnection> connect(Vertx vertx, PgConnectOptions options, Duration timeout) {
+    Future<PgConnection> connecting = PgConnection.connect(vertx, options);
+    return connecting
+        .timeout(timeout.toMillis(), TimeUnit.MILLISECONDS)
+        .onFailure(cause -> connecting.onSuccess(StoreConnection::close));
+  }
+
+  /** Closes a connection that nobody waits for any more. */
+  static void close(PgConnection connection) {
+    connection
+        .close()
+        .onFailure(e -> LOG.debug("a connection that was dropped did not close: {}", e.toString()));
   }
 
   private Future<PgConnection> opened(PgConnection connection) {
@@ -106,9 +124,7 @@ final class StoreConnection {
   /** Drops a connection that doesn't answer; what waits for it fails. */
   void drop(PgConnection connection) {
     forget(connection);
-    connection
-        .close()
-        .onFailure(e -> LOG.debug("a connection that was dropped did not close: {}", e.toString()));
+    close(connection);
   }
 
   private void forget(PgConnection connection) {

@@ -19,6 +19,7 @@ public final class LookupMetrics {
   final LongAdder queueKeys = new LongAdder();
   final Map<String, LongAdder> shed = new ConcurrentHashMap<>();
   private volatile boolean storeUp;
+  private volatile boolean listening;
   private volatile long storeAnsweredNanos = System.nanoTime();
 
   public LookupMetrics() {
@@ -85,5 +86,15 @@ public final class LookupMetrics {
   /** Tells whether the store answered when it was asked last. */
   public boolean isStoreUp() {
     return storeUp;
+  }
+
+  /** Notes whether the store tells of commits as they happen. */
+  public void listening(boolean now) {
+    listening = now;
+  }
+
+  /** Tells whether the store tells of commits as they happen; else they are asked for. */
+  public boolean isListening() {
+    return listening;
   }
 }

@@ -155,7 +155,9 @@ public final class ServedStore implements AutoCloseable {
           ON CONFLICT (view, version, source) DO UPDATE SET watermark = excluded.watermark, run_id = excluded.run_id)
         INSERT INTO featureduck_changes (view, version, run_id, generation, keys)
         SELECT '%1$s', 1, run_id,
-          (SELECT coalesce(max(generation), 0) + 1 FROM featureduck_changes WHERE view = '%1$s'), %3$s FROM run;
+          (SELECT coalesce(max(generation), 0) + 1 FROM featureduck_changes WHERE view = '%1$s'), %3$s FROM run
+        RETURNING pg_notify('featureduck',
+          json_build_object('view', view, 'version', version, 'generation', generation)::text);
         COMMIT
         """
             .formatted(view, sql, keys));

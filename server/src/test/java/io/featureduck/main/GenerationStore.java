@@ -18,6 +18,8 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -42,7 +44,10 @@ final class GenerationStore {
     this.directory = directory;
   }
 
-  /** Makes the source table at generation 1 and a config with the view {@code counters}. */
+  /**
+   * Makes the source table at generation 1 and a config with the view {@code counters}. The
+   * environment may say STORE_URL, for another way to the store, STORE_TIMEOUT and SERVER_TIMEOUT.
+   */
   static GenerationStore create(Path directory) throws SQLException, IOException {
     TestPostgres.Database database = TestPostgres.newDatabase();
     database.execute(
@@ -58,8 +63,9 @@ final class GenerationStore {
             """
             {
               "project": "generations",
-              "server": {"host": "127.0.0.1", "port": 0},
-              "online_store": {"type": "postgres", "url": "%s"},
+              "server": {"host": "127.0.0.1", "port": 0, "timeout": "${SERVER_TIMEOUT:-2s}"},
+              "online_store": {"type": "postgres", "url": "${STORE_URL:-%s}",
+                "timeout": "${STORE_TIMEOUT:-1s}"},
               "materializer": {"state_directory": "state", "threads": 1},
               "entities": [
                 {"name": "counter", "join_keys": [{"name": "id", "type": "INT64"}]}
@@ -88,7 +94,12 @@ final class GenerationStore {
   }
 
   FeatureDuckProcess start(String... arguments) throws IOException {
-    return FeatureDuckProcess.start(directory, Map.of(), arguments);
+    return start(Map.of(), arguments);
+  }
+
+  FeatureDuckProcess start(Map<String, String> environment, String... arguments)
+      throws IOException {
+    return FeatureDuckProcess.start(directory, environment, arguments);
   }
 
   /** Gives the source's rows their next values, in one transaction. */
@@ -96,6 +107,29 @@ final class GenerationStore {
     database.execute(
         "UPDATE counters SET generation = %d, label = 'generation %d'"
             .formatted(generation, generation));
+  }
+
+  /** Gives the source's rows of some entities their next values, in one transaction. */
+  void moveSourceTo(long generation, List<Long> entities) throws SQLException {
+    database.execute(
+        "UPDATE counters SET generation = %1$d, label = 'generation %1$d' WHERE id IN (%2$s)"
+            .formatted(
+                generation, String.join(", ", entities.stream().map(String::valueOf).toList())));
+  }
+
+  /** A commit as the store tells of it. */
+  record Change(long generation, Instant at) {}
+
+  /** Returns the newest commit. */
+  Change newestChange() throws SQLException {
+    try (Connection connection = database.connect();
+        Statement statement = connection.createStatement();
+        ResultSet rows =
+            statement.executeQuery(
+                "SELECT generation, at FROM featureduck_changes ORDER BY generation DESC LIMIT 1")) {
+      assertThat(rows.next()).as("a commit").isTrue();
+      return new Change(rows.getLong(1), rows.getObject(2, OffsetDateTime.class).toInstant());
+    }
   }
 
   /** Returns every table in the store that a refresh could have left behind. */
@@ -146,11 +180,24 @@ final class GenerationStore {
 
   private long readOne(URI server, SplittableRandom random)
       throws IOException, InterruptedException {
-    JsonNode row =
-        ok(
-            HttpRequest.newBuilder(
-                server.resolve("/features/counters/" + random.nextInt(1, ENTITIES + 1))));
-    return generation(row);
+    return read(server, random.nextInt(1, ENTITIES + 1));
+  }
+
+  /** Asks for one entity, checks that its row is whole, and returns its generation. */
+  long read(URI server, long entity) throws IOException, InterruptedException {
+    return generation(ok(HttpRequest.newBuilder(server.resolve("/features/counters/" + entity))));
+  }
+
+  /** Returns what the view's rows were computed for, as far as this server knows. */
+  String asOf(URI server) throws IOException, InterruptedException {
+    return ok(HttpRequest.newBuilder(server.resolve("/views/counters"))).path("as_of").asString();
+  }
+
+  /** Tells whether a server hears of commits as they happen. */
+  boolean isListening(URI server) throws IOException, InterruptedException {
+    return send(HttpRequest.newBuilder(server.resolve("/metrics")))
+        .body()
+        .contains("featureduck_store_listening 1.0");
   }
 
   private List<Long> readBatch(URI server, SplittableRandom random)
@@ -185,13 +232,23 @@ final class GenerationStore {
 
   /** Starts a full refresh and returns the run's number. */
   long startRefresh(URI server) throws IOException, InterruptedException {
-    HttpResponse<String> response =
-        send(
-            HttpRequest.newBuilder(server.resolve("/views/counters/materialize"))
-                .header("Content-Type", "application/json")
-                .POST(BodyPublishers.ofString("{\"full\": true}")));
+    HttpResponse<String> response = postRefresh(server);
     assertThat(response.statusCode()).as("%s", response.body()).isEqualTo(202);
     return JSON.readTree(response.body()).path("run_id").asLong();
+  }
+
+  /** Starts a full refresh; false where the run before it has committed and not yet ended. */
+  boolean tryRefresh(URI server) throws IOException, InterruptedException {
+    HttpResponse<String> response = postRefresh(server);
+    assertThat(response.statusCode()).as("%s", response.body()).isIn(202, 409);
+    return response.statusCode() == 202;
+  }
+
+  private HttpResponse<String> postRefresh(URI server) throws IOException, InterruptedException {
+    return send(
+        HttpRequest.newBuilder(server.resolve("/views/counters/materialize"))
+            .header("Content-Type", "application/json")
+            .POST(BodyPublishers.ofString("{\"full\": true}")));
   }
 
   /**
