@@ -86,8 +86,7 @@ public final class DuckDbDialect extends SqlDialect {
     return switch (scan.source().location()) {
       case Source.Table table ->
           "SELECT * FROM "
-              + ServerSql.of(table.database())
-                  .fetch(attachedName(scan.source()), scan, selection);
+              + ServerSql.of(table.database()).fetch(attachedName(scan.source()), scan, selection);
       case Source.Files files ->
           "SELECT %s, false AS %s FROM %s%s"
               .formatted(

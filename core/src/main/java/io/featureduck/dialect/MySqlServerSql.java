@@ -82,8 +82,7 @@ final class MySqlServerSql extends ServerSql {
   }
 
   @Override
-  String asScanned(
-      String attached, String sql, Source source, SourceSchema schema, String more) {
+  String asScanned(String attached, String sql, Source source, SourceSchema schema, String more) {
     String columns =
         schema.columns().stream()
             .map(column -> asScanned(source, column))

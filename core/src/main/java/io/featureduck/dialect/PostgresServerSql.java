@@ -60,8 +60,7 @@ final class PostgresServerSql extends ServerSql {
   }
 
   @Override
-  String asScanned(
-      String attached, String sql, Source source, SourceSchema schema, String more) {
+  String asScanned(String attached, String sql, Source source, SourceSchema schema, String more) {
     return from(attached, sql);
   }
 
