@@ -3,7 +3,6 @@ package io.featureduck.loadtest;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -64,10 +63,10 @@ final class Compare {
     RawCopy copy = new RawCopy(databases.jdbc(DATABASE), directory.resolve("rows.copy"));
     copy.export("online_uncached");
 
-    int port = freePort();
+    int port = Service.freePort();
     try (Service featureduck = serve(config, store, port)) {
-      int getPort = freePort();
-      int batchPort = freePort();
+      int getPort = Service.freePort();
+      int batchPort = Service.freePort();
       try (Service bareGet = bare(getPort, getLength(port));
           Service bareBatch = bare(batchPort, batchLength(port))) {
         Measure measure = new Measure(port, getPort, batchPort);
@@ -212,12 +211,6 @@ final class Compare {
 
   private static URI uri(int port, String path) {
     return URI.create("http://127.0.0.1:" + port + path);
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
   }
 
   private static void say(String format, Object... values) {

@@ -2,10 +2,18 @@ package io.featureduck.loadtest;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Measures an incremental run over a large Postgres table, of which a thousandth was changed,
@@ -14,6 +22,9 @@ import tools.jackson.databind.JsonNode;
 final class Increments {
   private static final int ROWS_PER_CUSTOMER = 10;
   private static final int CHANGED_FRACTION = 1_000;
+  private static final int WARM_UP = 1;
+  private static final long POLL_MILLIS = 20;
+  private static final long RUN_NANOS_MAX = 600_000_000_000L;
   private static final String SOURCE = "shop";
   private static final String STORE = "store";
 
@@ -22,6 +33,7 @@ final class Increments {
   private final Path directory;
   private final int rows;
   private final Ratios ratios = new Ratios();
+  private final HttpClient http = HttpClient.newHttpClient();
 
   private Increments(Databases databases, Path root, Path directory, int rows) {
     this.databases = databases;
@@ -46,19 +58,27 @@ final class Increments {
     String ignored = databases.make(SOURCE);
     System.err.printf("filling a table with %,d rows%n", rows);
     fill();
-    Materialize materialize = new Materialize(root, config(), databases.make(STORE));
-    JsonNode first = materialize.run(List.of());
-    for (int round = 1; round <= rounds; round++) {
-      System.err.printf("round %d of %d%n", round, rounds);
-      change(round);
-      ratios.add("increment", seconds(materialize, "incremental", List.of()));
-      ratios.add("nothing", seconds(materialize, "incremental", List.of()));
-      ratios.add("full", seconds(materialize, "full", List.of("--full")));
+    int port = Service.freePort();
+    Path config = config(port);
+    String store = databases.make(STORE);
+    double first =
+        new Materialize(root, config, store).run(List.of()).path("duration_seconds").asDouble();
+    // In the process that serves, as by a schedule: a new process would be measured with its start.
+    try (Service featureduck =
+        Service.start(
+            List.of(root.resolve("featureduck").toString(), "serve", "--config", config.toString()),
+            Map.of("FEATUREDUCK_STORE_URL", store),
+            directory.resolve("serve.log"))) {
+      round(port, WARM_UP, new Ratios());
+      for (int round = 1; round <= rounds; round++) {
+        System.err.printf("round %d of %d%n", round, rounds);
+        round(port, WARM_UP + round, ratios);
+      }
     }
     System.out.printf(
         """
 
-        %,d rows of %,d customers; each round %,d rows of as many customers are changed. %d rounds; medians, the ratio within rounds.
+        %,d rows of %,d customers, of which %,d are changed before each round. %d rounds; medians, the ratio within rounds.
         The first full run took %.1f s. Everything on this machine: %d cores, Java %s, %s %s.
 
         | what | incremental | full | ratio | target |
@@ -68,7 +88,7 @@ final class Increments {
         rows / ROWS_PER_CUSTOMER,
         rows / CHANGED_FRACTION,
         rounds,
-        first.path("duration_seconds").asDouble(),
+        first,
         Runtime.getRuntime().availableProcessors(),
         Runtime.version(),
         System.getProperty("os.name"),
@@ -78,14 +98,50 @@ final class Increments {
     System.out.println(ratios.row("nothing changed", "nothing", "full", "s", "-"));
   }
 
-  private static double seconds(Materialize materialize, String kind, List<String> options)
-      throws Exception {
-    JsonNode run = materialize.run(options);
-    if (!run.path("kind").asString().equals(kind)) {
-      throw new IllegalStateException("expected a run of kind %s: %s".formatted(kind, run));
+  private void round(int port, int round, Ratios to) throws Exception {
+    change(round);
+    to.add("increment", seconds(port, false));
+    to.add("nothing", seconds(port, false));
+    to.add("full", seconds(port, true));
+  }
+
+  /** Has the view materialized, and returns how long that took by its record. */
+  private double seconds(int port, boolean full) throws Exception {
+    JsonNode started =
+        ask(
+            HttpRequest.newBuilder(uri(port, "/views/totals/materialize"))
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString("{\"full\":" + full + "}"))
+                .build());
+    long id = started.path("run_id").asLong();
+    long end = System.nanoTime() + RUN_NANOS_MAX;
+    while (System.nanoTime() < end) {
+      JsonNode run =
+          ask(HttpRequest.newBuilder(uri(port, "/runs?limit=1")).build()).path("runs").path(0);
+      if (run.path("run_id").asLong() == id && !run.path("status").asString().equals("running")) {
+        System.err.println(run);
+        String kind = full ? "full" : "incremental";
+        if (!run.path("status").asString().equals("succeeded")
+            || !run.path("kind").asString().equals(kind)) {
+          throw new IllegalStateException("expected a successful %s run".formatted(kind));
+        }
+        return run.path("duration_seconds").asDouble();
+      }
+      Thread.sleep(POLL_MILLIS);
     }
-    System.err.println(run);
-    return run.path("duration_seconds").asDouble();
+    throw new IllegalStateException("run %d does not end".formatted(id));
+  }
+
+  private JsonNode ask(HttpRequest request) throws Exception {
+    HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
+    if (answer.statusCode() / 100 != 2) {
+      throw new IllegalStateException(request + ": " + answer.body());
+    }
+    return JsonMapper.shared().readTree(answer.body());
+  }
+
+  private static URI uri(int port, String path) {
+    return URI.create("http://127.0.0.1:" + port + path);
   }
 
   /** Orders of a year, in no order of customers. */
@@ -119,19 +175,20 @@ final class Increments {
             .formatted(CHANGED_FRACTION, round));
   }
 
-  private Path config() throws Exception {
+  private Path config(int port) throws Exception {
     return Files.writeString(
         directory.resolve("config.json"),
         """
         {
           "project": "loadtest",
+          "server": {"host": "127.0.0.1", "port": %1$d},
           "online_store": {"type": "postgres", "url": "${FEATUREDUCK_STORE_URL}"},
           "entities": [
             {"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}
           ],
           "sources": [
             {"name": "orders", "source_type": "postgres",
-             "connection_string": "host=127.0.0.1 port=%d user=postgres dbname=%s",
+             "connection_string": "host=127.0.0.1 port=%2$d user=postgres dbname=%3$s",
              "table": "orders", "timestamp_field": "ordered_at", "cursor_field": "updated_at",
              "incremental": true, "allowed_lateness": "0s", "row_id": "order_id"}
           ],
@@ -139,13 +196,14 @@ final class Increments {
             {"name": "totals", "entities": ["customer"], "source": "orders",
              "aggregations": [
                {"function": "count", "alias": "orders"},
+               {"function": "sum", "column": "amount", "alias": "total"},
                {"function": "sum", "column": "amount", "alias": "spent", "windows": ["30d", "90d"]},
                {"function": "sum", "column": "quantity", "alias": "items"},
                {"function": "max", "column": "amount", "alias": "largest"}]}
           ]
         }
         """
-            .formatted(databases.port(), SOURCE),
+            .formatted(port, databases.port(), SOURCE),
         UTF_8);
   }
 }
