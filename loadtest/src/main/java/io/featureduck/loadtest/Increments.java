@@ -23,6 +23,7 @@ final class Increments {
   private static final int ROWS_PER_CUSTOMER = 10;
   private static final int CHANGED_FRACTION = 1_000;
   private static final int WARM_UP = 1;
+  private static final int RUN_IN_PROGRESS = 409;
   private static final long POLL_MILLIS = 20;
   private static final long RUN_NANOS_MAX = 600_000_000_000L;
   private static final String SOURCE = "shop";
@@ -134,6 +135,11 @@ final class Increments {
 
   private JsonNode ask(HttpRequest request) throws Exception {
     HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
+    while (answer.statusCode() == RUN_IN_PROGRESS) {
+      // The last run is committed and about to give its lock back.
+      Thread.sleep(POLL_MILLIS);
+      answer = http.send(request, BodyHandlers.ofString());
+    }
     if (answer.statusCode() / 100 != 2) {
       throw new IllegalStateException(request + ": " + answer.body());
     }
