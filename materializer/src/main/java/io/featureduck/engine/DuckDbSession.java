@@ -269,8 +269,23 @@ public final class DuckDbSession implements AutoCloseable {
     return URL_PASSWORD.matcher(masked).replaceAll("$1***@");
   }
 
+  /**
+   * Ends what transaction there is. Left to the connection's end, its failure would be a C++
+   * exception that nobody catches, and so the end of the process: that of a Postgres source whose
+   * server has gone meanwhile fails.
+   */
+  private void rollBack() {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute("ROLLBACK");
+    } catch (SQLException e) {
+      // There was none, or a source is gone: it will undo its part by itself.
+      LOG.debug("nothing is rolled back", e);
+    }
+  }
+
   @Override
   public void close() {
+    rollBack();
     try {
       synchronized (observer) {
         observer.close();
