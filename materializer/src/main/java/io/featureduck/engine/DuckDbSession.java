@@ -234,7 +234,10 @@ public final class DuckDbSession implements AutoCloseable {
     }
     SQLException masked = new SQLException(message, e.getSQLState());
     masked.setStackTrace(e.getStackTrace());
-    return new FeatureException(code(message), shorten(message), masked);
+    ErrorCode code = code(message);
+    return code == ErrorCode.SOURCE_UNAVAILABLE && PassingFailure.isOne(message)
+        ? FeatureException.passing(code, shorten(message), masked)
+        : new FeatureException(code, shorten(message), masked);
   }
 
   private static ErrorCode code(String message) {
