@@ -142,6 +142,7 @@ final class SettingsReader {
         materializer.integer("concurrent_runs", 2),
         materializer.duration("run_timeout", Duration.ofHours(1)),
         lease(materializer),
+        materializer.integer("retries", 3),
         materializer.duration("freshness_interval", Duration.ofSeconds(5)),
         materializer.path("state_directory", ".featureduck/state", home).orElse(Path.of(home)),
         materializer

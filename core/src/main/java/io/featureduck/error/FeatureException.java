@@ -13,6 +13,7 @@ public final class FeatureException extends RuntimeException {
 
   private final ErrorCode code;
   private final @Nullable String pointer;
+  private final boolean passing;
 
   public FeatureException(ErrorCode code, String message) {
     this(code, message, null, null);
@@ -27,9 +28,33 @@ public final class FeatureException extends RuntimeException {
    */
   public FeatureException(
       ErrorCode code, String message, @Nullable String pointer, @Nullable Throwable cause) {
+    this(code, message, pointer, cause, false);
+  }
+
+  private FeatureException(
+      ErrorCode code,
+      String message,
+      @Nullable String pointer,
+      @Nullable Throwable cause,
+      boolean passing) {
     super(message, cause);
     this.code = code;
     this.pointer = pointer;
+    this.passing = passing;
+  }
+
+  /**
+   * Returns a failure that may be over when the same is tried again: something was away, restarting
+   * or crowded.
+   */
+  public static FeatureException passing(
+      ErrorCode code, String message, @Nullable Throwable cause) {
+    return new FeatureException(code, message, null, cause, true);
+  }
+
+  /** Returns this failure under another code and with other words, for those who know more. */
+  public FeatureException retold(ErrorCode otherCode, String otherMessage) {
+    return new FeatureException(otherCode, otherMessage, pointer, getCause(), passing);
   }
 
   @Override
@@ -40,6 +65,11 @@ public final class FeatureException extends RuntimeException {
 
   public ErrorCode code() {
     return code;
+  }
+
+  /** Tells whether it may be over when the same is tried again. */
+  public boolean mayPass() {
+    return passing;
   }
 
   /** Returns the JSON pointer of what is wrong, such as {@code /entities/3}, if there is one. */

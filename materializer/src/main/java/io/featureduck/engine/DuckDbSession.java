@@ -234,7 +234,10 @@ public final class DuckDbSession implements AutoCloseable {
     }
     SQLException masked = new SQLException(message, e.getSQLState());
     masked.setStackTrace(e.getStackTrace());
-    return new FeatureException(code(message), shorten(message), masked);
+    ErrorCode code = code(message);
+    return code == ErrorCode.SOURCE_UNAVAILABLE && PassingFailure.isOne(message)
+        ? FeatureException.passing(code, shorten(message), masked)
+        : new FeatureException(code, shorten(message), masked);
   }
 
   private static ErrorCode code(String message) {
@@ -269,8 +272,23 @@ public final class DuckDbSession implements AutoCloseable {
     return URL_PASSWORD.matcher(masked).replaceAll("$1***@");
   }
 
+  /**
+   * Ends what transaction there is. Left to the connection's end, its failure would be a C++
+   * exception that nobody catches, and so the end of the process: that of a Postgres source whose
+   * server has gone meanwhile fails.
+   */
+  private void rollBack() {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute("ROLLBACK");
+    } catch (SQLException e) {
+      // There was none, or a source is gone: it will undo its part by itself.
+      LOG.debug("nothing is rolled back", e);
+    }
+  }
+
   @Override
   public void close() {
+    rollBack();
     try {
       synchronized (observer) {
         observer.close();

@@ -60,7 +60,7 @@ public final class Reachability {
 
   private static FeatureException unavailable(
       String host, int port, String what, @Nullable Throwable cause) {
-    return new FeatureException(
+    return FeatureException.passing(
         ErrorCode.SOURCE_UNAVAILABLE, "the server at %s:%d %s".formatted(host, port, what), cause);
   }
 

@@ -17,13 +17,13 @@ import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStage;
 import io.featureduck.store.ViewLock;
-import io.featureduck.store.ViewLock.ConnectionLostException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,9 +32,8 @@ import org.slf4j.LoggerFactory;
 final class ActiveRun {
   private static final Logger LOG = LoggerFactory.getLogger(ActiveRun.class);
 
-  private static final int ATTEMPTS_MAX = 3;
   private static final long RETRY_PAUSE_MILLIS = 500;
-  private static final long LOCK_TRIES_MAX = 20;
+  private static final long RETRY_PAUSE_MILLIS_MAX = 60_000;
   private static final long PROGRESS_SECONDS = 1;
   private static final String TAKEN_OVER =
       "another process has closed this run: nothing of it is kept";
@@ -49,6 +48,7 @@ final class ActiveRun {
   private final long startNanos = System.nanoTime();
   private ViewLock lock;
   private Optional<Instant> asOf = Optional.empty();
+  private Rejected rejected = new Rejected(0, 0, 0, 0);
   private volatile Optional<DuckDbSession> open = Optional.empty();
 
   ActiveRun(
@@ -96,7 +96,8 @@ final class ActiveRun {
         materializer.permits().release();
       }
     } catch (FeatureException e) {
-      failed(e);
+      committed(e)
+          .ifPresentOrElse(run -> succeeded(new Done(written(run), rejected)), () -> failed(e));
     } catch (RuntimeException e) {
       LOG.error("run {} of view {} met a bug", runId, view.name(), e);
       failed(new FeatureException(ErrorCode.INTERNAL, "internal error: see the log", e));
@@ -140,7 +141,7 @@ final class ActiveRun {
             .scheduleAtFixedRate(
                 this::tellProgress, PROGRESS_SECONDS, PROGRESS_SECONDS, TimeUnit.SECONDS);
     try {
-      return compute();
+      return withRetries();
     } finally {
       boolean ignored = limit.cancel(false);
       ignored = ticks.cancel(false);
@@ -152,9 +153,75 @@ final class ActiveRun {
     materializer.tell(event(RunEvent.Type.PROGRESSED));
   }
 
+  /** Tries again what may have passed, after a pause that grows. */
+  private Done withRetries() {
+    int retries = materializer.definitions().materializer().retries();
+    for (int retry = 0; ; retry++) {
+      try {
+        return retry == 0 ? compute() : computeAgain();
+      } catch (FeatureException e) {
+        cancellation.check();
+        if (!e.mayPass() || retry == retries) {
+          throw e;
+        }
+        long pause = pauseMillis(retry);
+        LOG.warn(
+            "run {} of view {} is tried again in {} ms, for the {}. of {} times: {}",
+            runId,
+            view.name(),
+            pause,
+            retry + 1,
+            retries,
+            e.getMessage(),
+            e);
+        progress.enter(RunStage.WAITING);
+        cancellation.pause(pause);
+      }
+    }
+  }
+
+  /** Returns a pause that no two runs have in common, lest they all come back at once. */
+  private static long pauseMillis(int retry) {
+    long longest = Math.min(RETRY_PAUSE_MILLIS_MAX, RETRY_PAUSE_MILLIS << (2 * Math.min(retry, 8)));
+    return ThreadLocalRandom.current().nextLong(longest / 2, longest);
+  }
+
+  /**
+   * Computes from the start, if that is still this run's to do: the lock may have been lost and the
+   * run closed by another process, and a commit may have been the last thing that came through.
+   */
+  private Done computeAgain() {
+    if (!lock.isHeld()) {
+      lock =
+          lock.takeAgain()
+              .orElseThrow(() ->
+                  new FeatureException(
+                      ErrorCode.LOCKED,
+                      "the lock was lost with its connection, and another process has it"));
+    }
+    Run noted =
+        materializer
+            .store()
+            .run(runId)
+            .orElseThrow(() -> new FeatureException(ErrorCode.LOCKED, TAKEN_OVER));
+    return switch (noted.status()) {
+      case RUNNING -> compute();
+      case SUCCEEDED -> new Done(written(noted), rejected);
+      case FAILED, CANCELLED -> throw new FeatureException(ErrorCode.LOCKED, TAKEN_OVER);
+    };
+  }
+
+  /** Returns what was written by a commit whose answer never came. */
+  private RunCommit.Written written(Run noted) {
+    long generation =
+        materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
+    return new RunCommit.Written(
+        progress.rowsComputed(), noted.rowsWritten().orElse(0L), generation, Optional.empty());
+  }
+
   private Done compute() {
-    progress.attempt();
     progress.enter(RunStage.PLANNING);
+    progress.attempt();
     try (DuckDbSession session = materializer.duckDb().open(cancellation)) {
       open = Optional.of(session);
       Computation computation =
@@ -166,6 +233,7 @@ final class ActiveRun {
       progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
       Selected selected = select(computation, live, basis);
+      rejected = selected.rejected();
       RunCommit commit =
           new RunCommit(
               runId,
@@ -182,7 +250,7 @@ final class ActiveRun {
               session.folder());
       ComputedRows rows =
           new ComputedRows(session, view.name(), selected.sql(), computation.features(), progress);
-      return new Done(write(commit, rows), selected.rejected());
+      return new Done(lock.write(commit, rows, cancellation), selected.rejected());
     } finally {
       open = Optional.empty();
     }
@@ -219,61 +287,6 @@ final class ActiveRun {
     computation.reads(rejected).forEach(progress::read);
     return new Selected(
         Run.Kind.FULL, computation.sql(), Optional.empty(), rejected.rows(), rejected);
-  }
-
-  /**
-   * Writes the rows. Where the store's connection breaks the transaction is undone, so the rows are
-   * computed and written again, from the same snapshot; the fence sees to it that no other run came
-   * between.
-   */
-  private RunCommit.Written write(RunCommit commit, ComputedRows rows) {
-    for (int attempt = 1; ; attempt++) {
-      try {
-        return lock.write(commit, rows, cancellation);
-      } catch (ConnectionLostException e) {
-        if (attempt == ATTEMPTS_MAX) {
-          throw e.failure();
-        }
-        LOG.warn(
-            "run {} of view {} lost its connection to the store: attempt {}",
-            runId,
-            view.name(),
-            attempt,
-            e.failure());
-        lock = lockAgain(e);
-        // The commit itself may have been the last thing that came through.
-        Run noted = materializer.store().run(runId).orElseThrow(e::failure);
-        if (noted.status() == Run.Status.FAILED || noted.status() == Run.Status.CANCELLED) {
-          throw new FeatureException(ErrorCode.LOCKED, TAKEN_OVER, e);
-        }
-        if (noted.status() == Run.Status.SUCCEEDED) {
-          long generation =
-              materializer.store().liveView(view.name()).map(LiveView::generation).orElse(0L);
-          return new RunCommit.Written(
-              progress.rowsComputed(),
-              noted.rowsWritten().orElse(0L),
-              generation,
-              Optional.empty());
-        }
-      }
-    }
-  }
-
-  /** Takes the lock on a new connection; the old one's server process may live a little longer. */
-  private ViewLock lockAgain(ConnectionLostException lost) {
-    FeatureException last = lost.failure();
-    for (int i = 0; i < LOCK_TRIES_MAX; i++) {
-      cancellation.pause(RETRY_PAUSE_MILLIS);
-      try {
-        Optional<ViewLock> taken = lock.takeAgain();
-        if (taken.isPresent()) {
-          return taken.get();
-        }
-      } catch (FeatureException e) {
-        last = e;
-      }
-    }
-    throw last;
   }
 
   private void succeeded(Done done) {
@@ -313,6 +326,19 @@ final class ActiveRun {
   private static void add(Map<String, Long> reasons, String reason, long count) {
     if (count > 0) {
       reasons.put(reason, count);
+    }
+  }
+
+  /** Tells whether the run was committed, though no answer came. */
+  private Optional<Run> committed(FeatureException failure) {
+    try {
+      return materializer
+          .store()
+          .run(runId)
+          .filter(noted -> failure.mayPass() && noted.status() == Run.Status.SUCCEEDED);
+    } catch (FeatureException e) {
+      failure.addSuppressed(e);
+      return Optional.empty();
     }
   }
 

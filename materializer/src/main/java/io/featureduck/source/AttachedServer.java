@@ -66,7 +66,6 @@ final class AttachedServer {
   /** Returns a failure with the source's name before it; what is missing makes it unavailable. */
   static FeatureException named(Source source, FeatureException e) {
     ErrorCode code = e.code() == ErrorCode.SOURCE_SCHEMA ? ErrorCode.SOURCE_UNAVAILABLE : e.code();
-    return new FeatureException(
-        code, "source %s: %s".formatted(source.name(), e.getMessage()), e.getCause());
+    return e.retold(code, "source %s: %s".formatted(source.name(), e.getMessage()));
   }
 }

@@ -17,6 +17,10 @@ import java.util.Properties;
  * for minutes, and the rest comes a few times a second at the most.
  */
 final class StoreConnections {
+  private static final String TOO_MANY_CONNECTIONS = "53300";
+  private static final String SERIALIZATION_FAILURE = "40001";
+  private static final String DEADLOCK = "40P01";
+
   private final String jdbcUrl;
   private final String place;
   private final String schema;
@@ -110,24 +114,37 @@ final class StoreConnections {
               .formatted(doing, place, state),
           cause);
     }
-    return new FeatureException(
-        ErrorCode.STORE_UNAVAILABLE,
-        "%s: the online store at %s %s (SQLSTATE %s)"
-            .formatted(
-                doing,
-                place,
-                isConnectionFailure(cause) ? "can't be reached" : "refused a statement",
-                state),
-        cause);
+    return mayPass(state)
+        ? FeatureException.passing(
+            ErrorCode.STORE_UNAVAILABLE,
+            "%s: the online store at %s %s (SQLSTATE %s)"
+                .formatted(doing, place, whyAway(state), state),
+            cause)
+        : new FeatureException(
+            ErrorCode.STORE_UNAVAILABLE,
+            "%s: the online store at %s refused a statement (SQLSTATE %s)"
+                .formatted(doing, place, state),
+            cause);
   }
 
-  /** Tells whether the connection or the server is gone, or a retry may help otherwise. */
-  static boolean isConnectionFailure(SQLException e) {
-    String state = Optional.ofNullable(e.getSQLState()).orElse("");
-    return state.startsWith("08")
-        || state.startsWith("57P")
-        || state.equals("53300")
-        || state.equals("40001")
-        || state.equals("40P01");
+  /**
+   * Tells by the SQLSTATE whether the store is away, restarting or crowded, or gave up one of two
+   * transactions.
+   */
+  private static boolean mayPass(String state) {
+    return switch (state) {
+      // A server that refuses this client, and a database that was dropped.
+      case "08004", "57P04" -> false;
+      case TOO_MANY_CONNECTIONS, SERIALIZATION_FAILURE, DEADLOCK -> true;
+      default -> state.startsWith("08") || state.startsWith("57P");
+    };
+  }
+
+  private static String whyAway(String state) {
+    return switch (state) {
+      case TOO_MANY_CONNECTIONS -> "has no connection left";
+      case SERIALIZATION_FAILURE, DEADLOCK -> "gave the transaction up in favour of another";
+      default -> "can't be reached";
+    };
   }
 }

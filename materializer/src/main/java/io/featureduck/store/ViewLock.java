@@ -32,6 +32,7 @@ public final class ViewLock implements AutoCloseable {
 
   private static final String NOT_PERMITTED = "42501";
   private static final int NETWORK_MILLIS_MAX = 30_000;
+  private static final int VALID_SECONDS_MAX = 5;
   private static final long END_MILLIS_MAX = 5_000;
   private static final int UNLOCK_MILLIS_MAX = 5_000;
 
@@ -87,6 +88,15 @@ public final class ViewLock implements AutoCloseable {
       throw connections.failure("asking who runs view " + view, e);
     }
     return tryTake(connections, view, silent);
+  }
+
+  /** Tells whether the session that has the lock is still there. */
+  public boolean isHeld() {
+    try {
+      return connection.isValid(VALID_SECONDS_MAX);
+    } catch (SQLException e) {
+      throw connections.failure("looking at the lock of view " + view, e);
+    }
   }
 
   /**
@@ -307,37 +317,17 @@ public final class ViewLock implements AutoCloseable {
    * Writes a run in one transaction: rows, watermark, success and change generation. A failure
    * leaves the store as it was.
    *
-   * @throws ConnectionLostException where the connection broke; whether the transaction was
-   *     committed, {@link OnlineStore#run} tells
    * @throws FeatureException LOCKED where another run wrote the view since {@code basis};
-   *     VALUE_OUT_OF_RANGE where a value can't be kept; what {@code rows} or the cancellation
-   *     throws
+   *     VALUE_OUT_OF_RANGE where a value can't be kept; STORE_UNAVAILABLE, and then {@link
+   *     OnlineStore#run} tells whether the transaction was committed after all; what {@code rows}
+   *     or the cancellation throws
    */
   public RunCommit.Written write(RunCommit commit, Rows rows, Cancellation cancellation) {
     try (RunTransaction transaction = new RunTransaction(connection, commit, cancellation)) {
       return transaction.write(rows);
     } catch (SQLException e) {
       cancellation.check();
-      if (StoreConnections.isConnectionFailure(e)) {
-        throw new ConnectionLostException(connections.failure("writing view " + view, e));
-      }
       throw connections.failure("writing view " + view, e);
-    }
-  }
-
-  /** The store's connection broke before it was known that a transaction ended. */
-  public static final class ConnectionLostException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    private final FeatureException failure;
-
-    ConnectionLostException(FeatureException failure) {
-      super(failure.getMessage(), failure);
-      this.failure = failure;
-    }
-
-    public FeatureException failure() {
-      return failure;
     }
   }
 

@@ -56,6 +56,7 @@ final class MaterializerTest {
         {"project": "shop",
          "online_store": {"type": "postgres", "url": "%s"},
          "materializer": {"state_directory": "state", "threads": 2, "memory_limit": "1GB",
+           "retries": 1,
            "extension_directory": "%s"},
          "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
          "sources": [%s],

@@ -46,6 +46,7 @@ public final class TestDefinitions {
         2,
         Duration.ofMinutes(2),
         Duration.ofSeconds(15),
+        0,
         Duration.ofSeconds(5),
         directory.resolve("state"),
         // That of the product, so that a machine downloads an extension once.

@@ -182,6 +182,7 @@ public final class ServedStore implements AutoCloseable {
                 1,
                 Duration.ofMinutes(1),
                 Duration.ofSeconds(15),
+                0,
                 Duration.ofSeconds(5),
                 Path.of("state"),
                 Path.of("extensions")),
