@@ -386,6 +386,47 @@ class ConfigReaderTest {
             "config.json /sources/0/path: expected a local path or an s3:// address, found 'ftp://host/x'");
   }
 
+  @Test
+  void read_mySqlSource_hasTheConnectionsDatabaseAsSchema() throws IOException {
+    String source =
+        LEAST
+            .replace(
+                "\"csv\"",
+                "\"mysql\", \"connection_string\": \"CONNECTION\", \"table\": \"orders\"")
+            .replace("\"path\": \"data/*.csv\", ", "");
+
+    assertThat(
+            read(source.replace("CONNECTION", "db=shop host=db passwd=geheim"))
+                .sources()
+                .getFirst()
+                .location())
+        .isEqualTo(
+            new Source.Table(
+                Source.Database.MYSQL,
+                new Secret("database=shop host=db password=geheim"),
+                "shop",
+                "orders"));
+    assertThat(
+            read(source
+                    .replace("CONNECTION", "mysql://duck:geheim@db/shop")
+                    .replace("\"table\"", "\"schema\": \"other\", \"table\""))
+                .sources()
+                .getFirst()
+                .location())
+        .isEqualTo(
+            new Source.Table(
+                Source.Database.MYSQL,
+                new Secret("user=duck password=geheim host=db database=shop"),
+                "other",
+                "orders"));
+    assertThat(mistakes(source.replace("CONNECTION", "host=db password=geheim")))
+        .isEqualTo(
+            "config.json /sources/0: 'schema' is missing, and 'connection_string' names no database either");
+    assertThat(mistakes(source.replace("CONNECTION", "host=db password=ge heim")))
+        .startsWith("config.json /sources/0/connection_string: expected pairs such as host=…")
+        .doesNotContain("heim");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

@@ -148,7 +148,11 @@ final class DuckDbDialectTest {
         "host=a password=ge\\ heim x=1, host=a password=*** x=1",
         "host=a password=a&b;c'd x=1, host=a password=*** x=1",
         "postgresql://u:a/b@h/d, postgresql://u:***@h/d",
-        "host=a user=b, host=a user=b"
+        "host=a user=b, host=a user=b",
+        "host=a password=\"ge heim\" x=1, host=a password=*** x=1",
+        "host=a passwd=\"ge\\\" heim\\\\\" x=1, host=a passwd=*** x=1",
+        "host=a password=\"ge heim, host=a password=***",
+        "host=a password=\"ge heim\\\", host=a password=***"
       })
   void masked_anyForm_hidesThePassword(String connection, String expected) {
     assertThat(ConnectionText.masked(connection)).isEqualTo(expected);
@@ -181,6 +185,43 @@ final class DuckDbDialectTest {
     assertThat(DIALECT.render(plan, AS_OF))
         .contains(
             "FROM postgres_query('source_orders', 'SELECT \"customer_id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\", \"ordered_at\" FROM \"My Schema\".\"Or\"\"der''s\"')");
+  }
+
+  @Test
+  void show_mySqlTable_readsLikeTheGoldenFile() {
+    Source source =
+        Views.source(
+            "orders",
+            new Source.Table(
+                Source.Database.MYSQL,
+                new Secret("host=db database=shop user=duck password=\"ge heim\\\"\\\\\""),
+                "shop",
+                "Or\"der's"),
+            "ordered_at",
+            "ordered_at",
+            "Europe/Berlin",
+            Optional.empty(),
+            Map.of());
+    SourceSchema columns =
+        new SourceSchema(
+            List.of(
+                DIALECT.column("customer_id", "BIGINT"),
+                new SourceSchema.Column("paid", Optional.of(Primitive.BOOL), "TINYINT", false),
+                new SourceSchema.Column(
+                    "stamped_at", Optional.of(Primitive.TIMESTAMP), "TIMESTAMP", true),
+                DIALECT.column("quantity", "UINTEGER"),
+                DIALECT.column("ordered_at", "TIMESTAMP")));
+    LogicalPlan plan =
+        Planner.plan(Views.over("orders").view(), List.of(source), Map.of("orders", columns))
+            .plan();
+
+    assertGolden("mysql.sql", DIALECT.show(plan, AS_OF));
+    assertThat(DuckDbDialect.overAttached().render(plan, AS_OF))
+        .contains("FROM \"source_orders\".\"shop\".\"Or\"\"der's\"")
+        .doesNotContain("ATTACH");
+    assertThat(DIALECT.place(source))
+        .isEqualTo(
+            "mysql_scan('host=db database=shop user=duck password=***', 'shop', 'Or\"der''s')");
   }
 
   @Test

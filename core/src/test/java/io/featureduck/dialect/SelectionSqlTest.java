@@ -114,6 +114,26 @@ final class SelectionSqlTest {
   }
 
   @Test
+  void condition_mySqlTextsBeyondAscii_areComparedInUnicodeWhereTheyMayDiffer() {
+    assertThat(mySql(oneOf("name", false, "ü"))).isEqualTo("`name` IN ('ü')");
+    assertThat(mySql(oneOf("name", true, "a", "b"))).isEqualTo("`name` IN ('a', 'b')");
+    assertThat(mySql(oneOf("name", true, "a", "ü")))
+        .isEqualTo("CONVERT(`name` USING utf8mb4) IN ('a', 'ü')");
+    assertThat(
+            mySql(
+                new RowSelection.OneOf(
+                    List.of(named("name"), named("kind")),
+                    List.of(List.of("ü", "a"), List.of("b", "b")),
+                    false)))
+        .isEqualTo("(CONVERT(`name` USING utf8mb4), `kind`) IN (('ü', 'a'), ('b', 'b'))");
+  }
+
+  @Test
+  void condition_mySqlFlag_isTrueWhateverItsNumber() {
+    assertThat(mySql(oneOf("new", false, "true"))).isEqualTo("(`new` <> 0) IN (TRUE)");
+  }
+
+  @Test
   void condition_textsOfAnotherSource_neverFailAnEnum() {
     assertThat(postgres(oneOf("kind", false, "a"))).isEqualTo("\"kind\" IN ('a')");
     assertThat(postgres(oneOf("kind", true, "z"))).isEqualTo("CAST(\"kind\" AS text) IN ('z')");
