@@ -7,6 +7,7 @@ import io.featureduck.definition.FeatureStore;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
 import io.featureduck.testing.TestDefinitions;
+import io.featureduck.testing.TestMariaDb;
 import io.featureduck.testing.TestPostgres;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,7 +101,7 @@ final class EachSourceTest {
   @TempDir private Path directory = Path.of("");
 
   @ParameterizedTest
-  @ValueSource(strings = {"postgres", "parquet", "csv", "json"})
+  @ValueSource(strings = {"postgres", "mysql", "parquet", "csv", "json"})
   void run_eachAggregationAndExpression_isAsWorkedOutByHand(String kind) throws Exception {
     TestPostgres.Database target = TestPostgres.newDatabase();
     FeatureStore definitions = definitions(kind, target);
@@ -192,6 +193,14 @@ final class EachSourceTest {
       source.execute(
           "CREATE SCHEMA \"Weird Schema\"; CREATE TABLE \"Weird Schema\".\"or\"\"ders\" %s; INSERT INTO \"Weird Schema\".\"or\"\"ders\" VALUES %s"
               .formatted(COLUMNS, ROWS));
+      place =
+          "\"connection_string\": \"%s\", \"schema\": \"Weird Schema\", \"table\": \"or\\\"ders\""
+              .formatted(source.connectionString());
+    } else if (kind.equals("mysql")) {
+      TestMariaDb.Database source = TestMariaDb.newDatabase();
+      source.execute(
+          "CREATE DATABASE `Weird Schema` CHARACTER SET utf8mb4; CREATE TABLE `Weird Schema`.`or\"ders` %s; INSERT INTO `Weird Schema`.`or\"ders` VALUES %s"
+              .formatted(COLUMNS.replace('"', '`').replace("TIMESTAMP", "DATETIME"), ROWS));
       place =
           "\"connection_string\": \"%s\", \"schema\": \"Weird Schema\", \"table\": \"or\\\"ders\""
               .formatted(source.connectionString());

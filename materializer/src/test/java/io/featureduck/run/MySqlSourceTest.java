@@ -27,7 +27,7 @@ final class MySqlSourceTest {
   private static final String TABLE =
       """
       CREATE TABLE `or"der's - ü` (
-        `Customer` VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, `At` DATETIME(6),
+        `Customer` VARCHAR(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, `At` DATETIME(6), written TIMESTAMP(6) NULL DEFAULT '2026-01-02',
         f_tiny TINYINT, f_tinyu TINYINT UNSIGNED, f_flag TINYINT(1), f_number TINYINT(1),
         f_small SMALLINT, f_smallu SMALLINT UNSIGNED, f_medium MEDIUMINT, f_mediumu MEDIUMINT UNSIGNED,
         f_int INT, f_intu INT UNSIGNED, f_zerofill INT(5) ZEROFILL, f_big BIGINT, f_bigu BIGINT UNSIGNED,
@@ -43,7 +43,7 @@ final class MySqlSourceTest {
         f_inet4 INET4, f_inet6 INET6) CHARACTER SET utf8mb4;
       SET time_zone = '+00:00';
       INSERT INTO `or"der's - ü` VALUES
-        ('Zoë|\\\\🦆', '2026-01-02 03:04:05.678901', -128, 0, TRUE, -128, -32768, 0, -8388608, 0,
+        ('Zoë|\\\\🦆', '2026-01-02 03:04:05.678901', '2026-01-02', -128, 0, TRUE, -128, -32768, 0, -8388608, 0,
          -2147483648, 0, 42, -9223372036854775808, 0, 0.1, 2.2250738585072014e-308, -9999999999.99, -999,
          0, -1234567890123456789012345678.0123456789, -12345678901234567890.1234,
          'ab  ', 'Grüße, "it''s" \\\\ 🦆', 'Zoë ', 'é€', 'ü', 'tiny', REPEAT('x', 70), 'medium', 'long',
@@ -51,7 +51,7 @@ final class MySqlSourceTest {
          '2026-07-01 12:00:00.000001', '1970-01-01 00:00:01', '2026-07-01 12:00:00.000001', '-838:59:59',
          '-838:59:59.999999', 1901, '{"a": [1, null]}', 'b''c', 'x,z',
          '00112233-4455-6677-8899-aabbccddeeff', '10.0.0.1', '::1'),
-        ('most', '2026-01-02', 127, 255, 2, 127, 32767, 65535, 8388607, 16777215,
+        ('most', '2026-01-02', '2026-01-02', 127, 255, 2, 127, 32767, 65535, 8388607, 16777215,
          2147483647, 4294967295, 99999, 9223372036854775807, 18446744073709551615, 3.4028234663852886e38,
          1.7976931348623157e308, 9999999999.99, 999, 999.99, 9999999999999999999999999999.9999999999,
          99999999999999999999999999.9999, 'abcde', '', 'z', 'ÿ', '', '', '', '', '', X'FFFFFF', X'',
@@ -61,6 +61,8 @@ final class MySqlSourceTest {
          '255.255.255.255', 'ffff::');
       INSERT INTO `or"der's - ü` (`Customer`, `At`, f_year) VALUES ('nulls', '2026-01-02', 0);
       """;
+
+  private static final String CURSOR = "\"cursor_field\": \"written\", \"incremental\": true,";
 
   @TempDir private Path directory = Path.of("");
 
@@ -73,13 +75,9 @@ final class MySqlSourceTest {
   void run_eachTypeOfAMariaDbTable_arrivesAsItWas(boolean exact) throws Exception {
     TestMariaDb.Database source = TestMariaDb.newDatabase();
     TestPostgres.Database target = TestPostgres.newDatabase();
-    source.execute(TABLE);
-    if (!exact) {
-      source.execute("ALTER TABLE `or\"der's - ü` DROP COLUMN f_exact");
-    }
-    String declared = "\"f_number\": \"INT32\"" + (exact ? ", \"f_exact\": \"DECIMAL(30,4)\"" : "");
+    String declared = makeTable(source, exact);
 
-    Run run = run(source, target, declared);
+    Run run = run(source, target, CURSOR, declared);
 
     assertThat(run.error()).isEmpty();
     assertThat(run.rowsRead()).contains(3L);
@@ -193,6 +191,25 @@ final class MySqlSourceTest {
         .containsOnlyKeys("entity_key", "event_timestamp", "updated_at", "f_year");
   }
 
+  /** The server finds an increment's rows; a full run scans. Both must see the same values. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void run_incrementOfEachType_findsNothingDifferent(boolean exact) throws Exception {
+    TestMariaDb.Database source = TestMariaDb.newDatabase();
+    TestPostgres.Database target = TestPostgres.newDatabase();
+    String declared = makeTable(source, exact);
+    Run full = run(source, target, CURSOR, declared);
+    source.execute("UPDATE `or\"der's - ü` SET written = now(6)");
+
+    Run increment = run(source, target, CURSOR, declared);
+
+    assertThat(increment.error()).isEmpty();
+    assertThat(full.kind()).isEqualTo(Run.Kind.FULL);
+    assertThat(increment.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(increment.rowsRead()).contains(6L);
+    assertThat(increment.rowsWritten()).contains(0L);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"0000-00-00", "2026-00-10", "2026-05-00", "2026-02-31"})
   void run_dateThatThereIsNot_failsAndNamesTheColumn(String date) throws Exception {
@@ -213,7 +230,7 @@ final class MySqlSourceTest {
   }
 
   @Test
-  void run_serverThatSorts_otherwiseThanBytes_groupsByBytes() throws Exception {
+  void run_textsThatTheServerTakesForEqual_areTold() throws Exception {
     TestMariaDb.Database source = TestMariaDb.newDatabase();
     TestPostgres.Database target = TestPostgres.newDatabase();
     source.execute(
@@ -230,9 +247,24 @@ final class MySqlSourceTest {
     assertThat(row(target, "a ")).containsEntry("v", "3");
   }
 
+  /** Makes the table with its rows; returns the types to be declared. */
+  private static String makeTable(TestMariaDb.Database source, boolean exact) throws Exception {
+    source.execute(TABLE);
+    if (!exact) {
+      source.execute("ALTER TABLE `or\"der's - ü` DROP COLUMN f_exact");
+    }
+    return "\"f_number\": \"INT32\"" + (exact ? ", \"f_exact\": \"DECIMAL(30,4)\"" : "");
+  }
+
   private Run run(TestMariaDb.Database source, TestPostgres.Database target, String declared)
       throws Exception {
-    FeatureStore definitions = definitions(source, target, declared);
+    return run(source, target, "", declared);
+  }
+
+  private Run run(
+      TestMariaDb.Database source, TestPostgres.Database target, String cursor, String declared)
+      throws Exception {
+    FeatureStore definitions = definitions(source, target, cursor, declared);
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
     try (Materializer materializer = Materializer.open(definitions, store)) {
@@ -241,7 +273,8 @@ final class MySqlSourceTest {
   }
 
   private FeatureStore definitions(
-      TestMariaDb.Database source, TestPostgres.Database target, String declared) throws Exception {
+      TestMariaDb.Database source, TestPostgres.Database target, String cursor, String declared)
+      throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
@@ -252,7 +285,7 @@ final class MySqlSourceTest {
            "extension_directory": "%s"},
          "entities": [{"name": "customer", "join_keys": [{"name": "Customer", "type": "STRING"}]}],
          "sources": [{"name": "orders", "source_type": "mysql", "connection_string": "%s",
-           "table": "or\\"der's - ü", "timestamp_field": "At",
+           "table": "or\\"der's - ü", "timestamp_field": "At", %s
            "timezone": "Europe/Berlin", "columns": {%s}}],
          "views": [{"name": "newest", "entities": ["customer"], "source": "orders"}]}
         """
@@ -260,6 +293,7 @@ final class MySqlSourceTest {
                 target.url(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
                 source.connectionString(),
+                cursor,
                 declared));
     return ConfigReader.read(file, Map.of());
   }

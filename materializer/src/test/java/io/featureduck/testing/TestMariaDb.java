@@ -62,7 +62,8 @@ public final class TestMariaDb {
 
   /** Makes an empty database. */
   public static Database newDatabase() throws SQLException {
-    String name = "test_" + DATABASES.incrementAndGet();
+    // Not test_…, where everybody has every right.
+    String name = "shop_" + DATABASES.incrementAndGet();
     new Database("mysql", port()).execute("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
     return new Database(name, port());
   }
