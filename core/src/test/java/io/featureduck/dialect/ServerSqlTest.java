@@ -165,9 +165,9 @@ final class ServerSqlTest {
     Source source = source(Database.POSTGRES, "UTC", Map.of("amount", new Decimal(12, 2)));
     SourceSchema schema = schema(column("id", "BIGINT", false), column("amount", "DOUBLE", false));
 
-    assertThat(POSTGRES.rows("pg", source, schema, "id = 1"))
+    assertThat(POSTGRES.rows("pg", source, schema))
         .isEqualTo(
-            "postgres_query('pg', 'SELECT \"id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\" FROM \"my \"\"`shop`\".\"or''ders\" WHERE id = 1')");
+            "postgres_query('pg', 'SELECT \"id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\" FROM \"my \"\"`shop`\".\"or''ders\"')");
   }
 
   @Test
@@ -192,7 +192,7 @@ final class ServerSqlTest {
             new Column("huge", Optional.of(new Decimal(30, 4)), "decimal(65,30)", false),
             new Column("rough", Optional.of(Primitive.FLOAT64), "decimal(40,0)", false));
 
-    assertThat(MYSQL.rows("my", source, schema, ""))
+    assertThat(MYSQL.rows("my", source, schema))
         .isEqualTo(
             "(SELECT \"id\", \"name\", \"time\", CAST(\"exact\" AS DECIMAL(12,2)) AS \"exact\", CAST(\"huge\" AS DECIMAL(30,4)) AS \"huge\", CAST(\"rough\" AS DOUBLE) AS \"rough\""
                 + " FROM mysql_query('my', 'SELECT `id`, CONVERT(`name` USING utf8mb4) COLLATE utf8mb4_general_ci AS `name`, `time`, CAST(`exact` AS CHAR) AS `exact`, CAST(`huge` AS CHAR) AS `huge`, CAST(`rough` AS CHAR) AS `rough` FROM `my \"``shop```.`or''ders`', stream_results = false))");
