@@ -13,6 +13,8 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,11 +23,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Gives out DuckDB sessions: each a database in memory of its own, so that what a run attached,
- * spilled or broke is gone with it. Threads, memory and the spill directory are set; runs at once
+ * Gives out DuckDB sessions: no two at once share a database, and nothing that a run made, attached
+ * or broke is left for the next one. Threads, memory and the spill directory are set; runs at once
  * share the memory evenly.
  */
-public final class DuckDb {
+public final class DuckDb implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DuckDb.class);
 
   private static final Pattern MEMORY =
@@ -34,13 +36,16 @@ public final class DuckDb {
   private final MaterializerSettings settings;
   private final Extensions extensions;
   private final Path spill;
-  private final AtomicLong sessions = new AtomicLong();
+  private final AtomicLong started = new AtomicLong();
+  private final BlockingQueue<DuckDbInstance> idle;
   private final Reachability reachability = new Reachability();
+  private volatile boolean closed;
 
   public DuckDb(MaterializerSettings settings, Extensions extensions) {
     this.settings = settings;
     this.extensions = extensions;
     this.spill = settings.stateDirectory().resolve("spill");
+    this.idle = new ArrayBlockingQueue<>(Math.max(1, settings.concurrentRuns()));
   }
 
   /**
@@ -49,7 +54,21 @@ public final class DuckDb {
    * @param cancellation interrupts whatever the session is doing
    */
   public DuckDbSession open(Cancellation cancellation) {
-    Path folder = spill.resolve(ProcessHandle.current().pid() + "-" + sessions.incrementAndGet());
+    DuckDbInstance instance = take();
+    try {
+      return new DuckDbSession(instance, this::giveBack, extensions, reachability, cancellation);
+    } catch (SQLException e) {
+      instance.close();
+      throw new FeatureException(ErrorCode.INTERNAL, "DuckDB doesn't start", e);
+    }
+  }
+
+  private DuckDbInstance take() {
+    DuckDbInstance known = idle.poll();
+    if (known != null) {
+      return known;
+    }
+    Path folder = spill.resolve(ProcessHandle.current().pid() + "-" + started.incrementAndGet());
     try {
       removeLeftBehind();
       Files.createDirectories(folder);
@@ -60,11 +79,27 @@ public final class DuckDb {
           e);
     }
     try {
-      return DuckDbSession.open(
-          settings.threads(), memoryPerRun(), folder, extensions, reachability, cancellation);
+      return DuckDbInstance.start(settings.threads(), memoryPerRun(), folder);
     } catch (SQLException e) {
       delete(folder);
       throw new FeatureException(ErrorCode.INTERNAL, "DuckDB doesn't start", e);
+    }
+  }
+
+  private void giveBack(DuckDbInstance instance) {
+    if (closed || !idle.offer(instance)) {
+      instance.close();
+    } else if (closed) {
+      close();
+    }
+  }
+
+  /** Closes what no session uses; what one does is closed with it. */
+  @Override
+  public void close() {
+    closed = true;
+    for (DuckDbInstance left = idle.poll(); left != null; left = idle.poll()) {
+      left.close();
     }
   }
 

@@ -6,7 +6,6 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.store.Cancellation;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -15,16 +14,15 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
-import java.util.Properties;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
-import org.duckdb.DuckDBConnection;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A DuckDB database in memory with one connection. Not thread-safe, but that any thread may cancel
- * what it does, and ask how much memory it holds.
+ * One use of a DuckDB database in memory. Not thread-safe, but that any thread may cancel what it
+ * does, and ask how much memory it holds.
  *
  * <p>Failures are FeatureExceptions. DuckDB repeats connection strings in its messages, so neither
  * a message nor a cause holds one: they are masked.
@@ -64,58 +62,37 @@ public final class DuckDbSession implements AutoCloseable {
   /** For questions beside the statement that runs; each use holds its monitor. */
   private final Connection observer;
 
-  private final Path folder;
+  private final DuckDbInstance instance;
+  private final Consumer<DuckDbInstance> giveBack;
   private final Extensions extensions;
   private final Reachability reachability;
   private final Cancellation cancellation;
   private final Set<String> loaded = new HashSet<>();
+  private boolean failed;
 
-  private DuckDbSession(
-      Connection connection,
-      Connection observer,
-      Path folder,
-      Extensions extensions,
-      Reachability reachability,
-      Cancellation cancellation) {
-    this.connection = connection;
-    this.observer = observer;
-    this.folder = folder;
-    this.extensions = extensions;
-    this.reachability = reachability;
-    this.cancellation = cancellation;
-  }
-
-  static DuckDbSession open(
-      int threads,
-      String memory,
-      Path folder,
+  /**
+   * @param giveBack takes the instance once the session is over, if nothing failed in it; else it
+   *     is closed
+   */
+  DuckDbSession(
+      DuckDbInstance instance,
+      Consumer<DuckDbInstance> giveBack,
       Extensions extensions,
       Reachability reachability,
       Cancellation cancellation)
       throws SQLException {
-    Properties properties = new Properties();
-    properties.setProperty("jdbc_stream_results", "true");
-    properties.setProperty("threads", Integer.toString(threads));
-    properties.setProperty("memory_limit", memory);
-    properties.setProperty("temp_directory", folder.toString());
-    // Nothing comes over the network unasked, and order is what a plan says it is.
-    properties.setProperty("autoinstall_known_extensions", "false");
-    properties.setProperty("preserve_insertion_order", "false");
-    Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
-    try (Statement statement = connection.createStatement()) {
-      boolean ignored = statement.execute("SET TimeZone = 'UTC'");
-      Connection observer = connection.unwrap(DuckDBConnection.class).duplicate();
-      return new DuckDbSession(
-          connection, observer, folder, extensions, reachability, cancellation);
-    } catch (SQLException e) {
-      connection.close();
-      throw e;
-    }
+    this.instance = instance;
+    this.giveBack = giveBack;
+    this.extensions = extensions;
+    this.reachability = reachability;
+    this.cancellation = cancellation;
+    this.connection = instance.connect();
+    this.observer = instance.connect();
   }
 
-  /** Returns where files of this session may lie; it is removed with the session. */
+  /** Returns where files of this session may lie. */
   public Path folder() {
-    return folder;
+    return instance.folder();
   }
 
   /** Returns what tells whether a MySQL server answers. */
@@ -133,7 +110,10 @@ public final class DuckDbSession implements AutoCloseable {
       return;
     }
     try {
-      extensions.load(connection, extension);
+      if (!instance.loaded().contains(extension)) {
+        extensions.load(connection, extension);
+        instance.loaded().add(extension);
+      }
       boolean ignored = loaded.add(extension);
       try (Statement statement = connection.createStatement()) {
         for (String setting : SETTINGS.getOrDefault(extension, List.of())) {
@@ -222,6 +202,7 @@ public final class DuckDbSession implements AutoCloseable {
 
   /** Returns a failure of DuckDB as ours. */
   FeatureException failure(String doing, SQLException e) {
+    failed = true;
     cancellation.check();
     String message = PENDING.matcher(mask(String.valueOf(e.getMessage())).strip()).replaceFirst("");
     int checked = message.indexOf(SqlDialect.OUT_OF_RANGE);
@@ -289,14 +270,21 @@ public final class DuckDbSession implements AutoCloseable {
   @Override
   public void close() {
     rollBack();
+    boolean usable = !failed && cancellation.reason().isEmpty();
     try {
       synchronized (observer) {
         observer.close();
       }
       connection.close();
+      instance.detachAll();
     } catch (SQLException e) {
       LOG.warn("a DuckDB session did not close", e);
+      usable = false;
     }
-    DuckDb.delete(folder);
+    if (usable) {
+      giveBack.accept(instance);
+    } else {
+      instance.close();
+    }
   }
 }

@@ -359,5 +359,6 @@ public final class Materializer implements AutoCloseable {
     cancelAll();
     List<Runnable> ignored = timer.shutdownNow();
     heartbeats.close();
+    duckDb.close();
   }
 }

@@ -124,7 +124,9 @@ final class ExtensionsTest {
 
   @Test
   void open_session_isBoundedAndInUtc() {
-    try (DuckDbSession session = session(new Extensions(directory))) {
+    try (DuckDb duckDb =
+            new DuckDb(TestDefinitions.materializer(directory), new Extensions(directory));
+        DuckDbSession session = duckDb.open(new Cancellation())) {
       assertThat(
               session.list(
                   "SELECT current_setting('TimeZone') || ' ' || current_setting('threads') || ' ' || current_setting('memory_limit')",
