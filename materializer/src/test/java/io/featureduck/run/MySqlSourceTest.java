@@ -16,6 +16,7 @@ import java.sql.ResultSet;
 import java.sql.ResultSetMetaData;
 import java.sql.Statement;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,6 +66,9 @@ final class MySqlSourceTest {
   private static final String CURSOR = "\"cursor_field\": \"written\", \"incremental\": true,";
 
   @TempDir private Path directory = Path.of("");
+
+  private String view =
+      "{\"name\": \"newest\", \"entities\": [\"customer\"], \"source\": \"orders\"}";
 
   /**
    * @param exact whether there is a DECIMAL of more digits than DuckDB has, for which the rows come
@@ -229,22 +233,50 @@ final class MySqlSourceTest {
             "source orders: column 'born' is a date that there is not, such as 0000-00-00, in 1 rows");
   }
 
+  /** The server's collation is case-insensitive and ignores spaces at the end. */
   @Test
-  void run_textsThatTheServerTakesForEqual_areTold() throws Exception {
+  void run_textsThatTheServerTakesForEqual_areToldApart() throws Exception {
     TestMariaDb.Database source = TestMariaDb.newDatabase();
     TestPostgres.Database target = TestPostgres.newDatabase();
     source.execute(
         """
-        CREATE TABLE `or"der's - ü` (`Customer` VARCHAR(9) COLLATE utf8mb4_general_ci, `At` DATETIME, v VARCHAR(9));
-        INSERT INTO `or"der's - ü` VALUES ('a', '2026-01-01', '1'), ('A', '2026-01-01', '2'),
-          ('a ', '2026-01-01', '3'), ('ä', '2026-01-01', '4')
+        CREATE TABLE `or"der's - ü` (
+          `Customer` VARCHAR(9), `At` DATETIME, v VARCHAR(9)) COLLATE utf8mb4_general_ci;
+        INSERT INTO `or"der's - ü` VALUES ('a', '2026-01-01', 'x'), ('A', '2026-01-01', 'x'),
+          ('a ', '2026-01-01', 'x'), ('ä', '2026-01-01', 'x'), ('a', '2026-01-01', 'X'), ('a', '2026-01-01', 'x ')
         """);
+    view =
+        """
+        {"name": "newest", "entities": ["customer"], "source": "orders", "filters": ["v = 'x'"],
+         "aggregations": [{"function": "count", "alias": "n"},
+           {"function": "count_distinct", "column": "v", "alias": "kinds"},
+           {"function": "max", "column": "v", "alias": "most"}]}
+        """;
 
     Run run = run(source, target, "");
 
     assertThat(run.error()).isEmpty();
     assertThat(run.rowsWritten()).contains(4L);
-    assertThat(row(target, "a ")).containsEntry("v", "3");
+    assertThat(row(target, "a"))
+        .containsEntry("n", "1")
+        .containsEntry("kinds", "1")
+        .containsEntry("most", "x");
+    assertThat(row(target, "a ")).containsEntry("n", "1");
+  }
+
+  @Test
+  void sql_forPeople_hasTheAttachmentWithoutThePassword() throws Exception {
+    TestMariaDb.Database source = TestMariaDb.newDatabase();
+    String declared = makeTable(source, false);
+    FeatureStore definitions = definitions(source, TestPostgres.newDatabase(), CURSOR, declared);
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+
+    try (Materializer materializer = Materializer.open(definitions, store)) {
+      assertThat(materializer.sql("newest", Optional.empty()))
+          .startsWith("ATTACH 'host=127.0.0.1 port=" + source.port())
+          .contains("password=***' AS \"source_orders\" (TYPE mysql);\nWITH")
+          .doesNotContain(TestMariaDb.PASSWORD);
+    }
   }
 
   /** Makes the table with its rows; returns the types to be declared. */
@@ -287,14 +319,15 @@ final class MySqlSourceTest {
          "sources": [{"name": "orders", "source_type": "mysql", "connection_string": "%s",
            "table": "or\\"der's - ü", "timestamp_field": "At", %s
            "timezone": "Europe/Berlin", "columns": {%s}}],
-         "views": [{"name": "newest", "entities": ["customer"], "source": "orders"}]}
+         "views": [%s]}
         """
             .formatted(
                 target.url(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
                 source.connectionString(),
                 cursor,
-                declared));
+                declared,
+                view));
     return ConfigReader.read(file, Map.of());
   }
 
