@@ -18,8 +18,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -406,6 +408,86 @@ public final class OnlineStore {
    */
   public Optional<ViewLock> tryLock(String view, Duration lease) {
     return ViewLock.tryTake(connections, view, lease);
+  }
+
+  /**
+   * Asks the process that runs it to end a run, which it hears within moments.
+   *
+   * @return whether the run goes on
+   */
+  public boolean requestCancel(long runId) {
+    String update =
+        "UPDATE featureduck_runs SET cancel_requested = true WHERE run_id = ? AND status = 'running'";
+    return work(
+        "asking run %d to end".formatted(runId),
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(update)) {
+            statement.setLong(1, runId);
+            return statement.executeUpdate() == 1;
+          }
+        });
+  }
+
+  /**
+   * Has no process run the view's schedules from now on.
+   *
+   * @param by who wants it so, for people
+   * @return since when it is so, and by whose wish: an earlier one stands
+   */
+  public Pause pause(String view, String by) {
+    String insert =
+        "INSERT INTO featureduck_pauses (view, paused_by) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    return work(
+        "pausing view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(insert)) {
+            statement.setString(1, view);
+            statement.setString(2, by);
+            int ignored = statement.executeUpdate();
+          }
+          return Optional.ofNullable(pauses(connection).get(view))
+              .orElseThrow(() -> new SQLException("the pause was ended meanwhile"));
+        });
+  }
+
+  /**
+   * Has the view's schedules run again.
+   *
+   * @return the pause that ended, or empty where there was none
+   */
+  public Optional<Pause> resume(String view) {
+    String delete = "DELETE FROM featureduck_pauses WHERE view = ? RETURNING paused_at, paused_by";
+    return work(
+        "resuming view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(delete)) {
+            statement.setString(1, view);
+            try (ResultSet rows = statement.executeQuery()) {
+              return rows.next()
+                  ? Optional.of(new Pause(instant(rows, 1).orElseThrow(), rows.getString(2)))
+                  : Optional.empty();
+            }
+          }
+        });
+  }
+
+  /** Returns the views whose schedules are not run. */
+  public Map<String, Pause> pauses() {
+    return work("reading which views are paused", OnlineStore::pauses);
+  }
+
+  private static Map<String, Pause> pauses(Connection connection) throws SQLException {
+    Map<String, Pause> pauses = new HashMap<>();
+    try (PreparedStatement select =
+            connection.prepareStatement(
+                "SELECT view, paused_at, paused_by FROM featureduck_pauses");
+        ResultSet rows = select.executeQuery()) {
+      while (rows.next()) {
+        Pause pause = new Pause(instant(rows, 2).orElseThrow(), rows.getString(3));
+        Pause ignored = pauses.put(rows.getString(1), pause);
+      }
+    }
+    return Map.copyOf(pauses);
   }
 
   /** Returns what tells the store that runs live; nothing is connected before the first beat. */

@@ -6,10 +6,12 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.run.Materializer;
 import io.featureduck.run.RunRequest;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Pause;
 import io.featureduck.store.Run;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -51,11 +53,13 @@ final class MaterializeCommand implements Callable<Integer> {
     List<FeatureView> views = DeclaredViews.views(definitions, names);
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
+    Map<String, Pause> pauses = store.pauses();
     List<Run> runs = new ArrayList<>();
     boolean failed = false;
     try (Shutdown shutdown = Shutdown.onSignal()) {
       Materializer materializer = shutdown.add(Materializer.open(definitions, store));
       for (FeatureView view : views) {
+        Optional.ofNullable(pauses.get(view.name())).ifPresent(pause -> tellPause(view, pause));
         try {
           Run run = materializer.run(view.name(), new RunRequest(full, asOf, Optional.empty()));
           runs.add(run);
@@ -68,5 +72,13 @@ final class MaterializeCommand implements Callable<Integer> {
     }
     output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
     return failed ? ExitCode.SOFTWARE : ExitCode.OK;
+  }
+
+  private void tellPause(FeatureView view, Pause pause) {
+    console
+        .err()
+        .printf(
+            "%s: its schedules are paused since %s; it is run all the same%n",
+            view.name(), PauseCommand.words(pause));
   }
 }
