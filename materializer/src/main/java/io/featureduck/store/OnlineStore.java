@@ -82,6 +82,28 @@ public final class OnlineStore {
           WHERE v.live ORDER BY v.view
           """;
 
+  // The newest runs are enough: whatever satisfies the latest tick began after it.
+  private static final String TICKS =
+      """
+      WITH asked (view, batch, full_refresh, lease) AS (
+          VALUES (?, ?::timestamptz, ?::timestamptz, make_interval(secs => ?))),
+        recent AS (
+          SELECT r.* FROM asked a JOIN featureduck_runs r ON r.view = a.view
+          WHERE r.version = coalesce(
+            (SELECT v.version FROM featureduck_views v WHERE v.view = a.view AND v.live), 1)
+          ORDER BY r.run_id DESC LIMIT 10000)
+      SELECT EXISTS (SELECT 1 FROM featureduck_pauses p WHERE p.view = a.view),
+        EXISTS (SELECT 1 FROM recent),
+        EXISTS (SELECT 1 FROM recent r
+          WHERE r.status = 'running' AND r.heartbeat_at > clock_timestamp() - a.lease),
+        EXISTS (SELECT 1 FROM recent r WHERE r.scheduled_at = a.batch OR r.started_at >= a.batch
+          AND (r.status = 'succeeded' OR r.scheduled_at IS NOT NULL)),
+        EXISTS (SELECT 1 FROM recent r WHERE r.scheduled_at = a.full_refresh
+          OR r.kind = 'full' AND r.started_at >= a.full_refresh
+          AND (r.status = 'succeeded' OR r.scheduled_at IS NOT NULL))
+      FROM asked a
+      """;
+
   private final StoreConnections connections;
 
   private OnlineStore(StoreConnections connections) {
@@ -488,6 +510,40 @@ public final class OnlineStore {
       }
     }
     return Map.copyOf(pauses);
+  }
+
+  /**
+   * Tells whether a view's ticks are satisfied. A tick is by its own run, whatever became of it,
+   * and by one that began at or after it and succeeded, or was the try of a later tick; that of a
+   * full refresh by full runs only.
+   *
+   * @param batch the latest tick of the batch schedule, if there was one
+   * @param full the latest tick of the full refresh schedule, if there was one
+   * @param lease after which a run without a sign of life goes on no more
+   */
+  public TickState ticks(
+      String view, Optional<Instant> batch, Optional<Instant> full, Duration lease) {
+    return work(
+        "looking at the ticks of view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(TICKS)) {
+            statement.setString(1, view);
+            statement.setTimestamp(2, batch.map(Timestamp::from).orElse(null));
+            statement.setTimestamp(3, full.map(Timestamp::from).orElse(null));
+            statement.setDouble(4, lease.toMillis() / 1_000.0);
+            try (ResultSet rows = statement.executeQuery()) {
+              if (!rows.next()) {
+                throw new IllegalStateException("an aggregate without a row");
+              }
+              return new TickState(
+                  rows.getBoolean(1),
+                  rows.getBoolean(2),
+                  rows.getBoolean(3),
+                  rows.getBoolean(4),
+                  rows.getBoolean(5));
+            }
+          }
+        });
   }
 
   /** Returns what tells the store that runs live; nothing is connected before the first beat. */
