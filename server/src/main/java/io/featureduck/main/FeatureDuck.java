@@ -39,7 +39,11 @@ public final class FeatureDuck implements Callable<Integer> {
   }
 
   public static void main(String[] arguments) {
-    boolean talks = arguments.length > 0 && TALKATIVE.contains(arguments[0]);
+    boolean talks =
+        arguments.length > 0
+            && TALKATIVE.contains(arguments[0])
+            // There its bars tell.
+            && !(arguments[0].equals("materialize") && Logging.isOnTerminal());
     Logging.start(talks ? Level.INFO : Level.WARN);
     System.exit(execute(Console.ofProcess(), arguments));
   }

@@ -8,12 +8,14 @@ import io.featureduck.run.RunRequest;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Pause;
 import io.featureduck.store.Run;
+import io.featureduck.store.ViewStatus;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -58,6 +60,9 @@ final class MaterializeCommand implements Callable<Integer> {
     boolean failed = false;
     try (Shutdown shutdown = Shutdown.onSignal()) {
       Materializer materializer = shutdown.add(Materializer.open(definitions, store));
+      if (Logging.isOnTerminal()) {
+        materializer.listen(shutdown.add(new ProgressBars(rows(store), Optional.empty())));
+      }
       for (FeatureView view : views) {
         Optional.ofNullable(pauses.get(view.name())).ifPresent(pause -> tellPause(view, pause));
         try {
@@ -72,6 +77,12 @@ final class MaterializeCommand implements Callable<Integer> {
     }
     output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
     return failed ? ExitCode.SOFTWARE : ExitCode.OK;
+  }
+
+  private static Map<String, Long> rows(OnlineStore store) {
+    return store.statuses().stream()
+        .filter(status -> status.rows() > 0)
+        .collect(Collectors.toMap(status -> status.view().view(), ViewStatus::rows));
   }
 
   private void tellPause(FeatureView view, Pause pause) {

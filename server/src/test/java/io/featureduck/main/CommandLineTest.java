@@ -65,6 +65,15 @@ class CommandLineTest {
     assertThat(runs.get(0).path("view").asString()).isEqualTo("spending");
     assertThat(runs.get(0).path("status").asString()).isEqualTo("succeeded");
     assertThat(runs.get(0).path("rows_written").asLong()).isEqualTo(2);
+    assertThat(runs.get(0).path("rows_computed").asLong()).isEqualTo(2);
+    assertThat(runs.get(0).path("bytes_written").asLong()).isPositive();
+    assertThat(runs.get(0).path("peak_memory_bytes").asLong()).isPositive();
+    assertThat(runs.get(0).path("attempts").asInt()).isEqualTo(1);
+    assertThat(runs.get(0).path("stage").isNull()).isTrue();
+    assertThat(runs.get(0).path("sources").get(0).path("source").asString()).isEqualTo("orders");
+    assertThat(runs.get(0).path("stages"))
+        .extracting(stage -> stage.path("name").asString())
+        .contains("planning", "copying", "committing");
   }
 
   @Test
@@ -170,6 +179,19 @@ class CommandLineTest {
     assertThat(unknown.exitCode()).isEqualTo(2);
     assertThat(unknown.err()).contains("there is no run 4711");
     assertThat(noNumber.exitCode()).isEqualTo(2);
+  }
+
+  @Test
+  void runs_oneGoesOn_showsItsStage() throws Exception {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+    database.execute(
+        "INSERT INTO featureduck_runs (view, version, kind, status, engine, host, progress) VALUES ('spending', 1, 'full', 'running', 'duckdb', 'elsewhere', '{\"stage\": \"copying\"}'), ('spending', 1, 'full', 'failed', 'duckdb', 'older', '{}')");
+
+    assertThat(run("runs").out()).containsPattern("2 +spending v1 +full +copying");
+    JsonNode runs = JSON.readTree(run("runs", "--output", "json").out()).path("runs");
+    assertThat(runs.get(1).path("stage").asString()).isEqualTo("copying");
+    assertThat(runs.get(0).path("rows_computed").isNull()).isTrue();
+    assertThat(runs.get(0).path("sources")).isEmpty();
   }
 
   @Test
