@@ -24,6 +24,7 @@ import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -50,6 +51,8 @@ public final class Materializer implements AutoCloseable {
 
   static final String ENGINE = "duckdb";
   private static final int PREVIEW_ROWS = 20;
+  private static final Duration CANCEL_PATIENCE = Duration.ofSeconds(20);
+  private static final long CANCEL_LOOK_MILLIS = 250;
   private static final long CLOSE_MILLIS_MAX = 8_000;
 
   private final FeatureStore definitions;
@@ -155,17 +158,51 @@ public final class Materializer implements AutoCloseable {
   }
 
   /**
-   * Cancels a run of this materializer; it ends within moments.
+   * Has a run end, whichever process it goes on in, and waits for that. Where no process is there
+   * any more to hear it, the run is closed.
    *
-   * @throws FeatureException UNKNOWN_RUN where no such run goes on here
+   * @return the run as it ended: cancelled, unless it ended by itself before
+   * @throws FeatureException UNKNOWN_RUN; DEADLINE_EXCEEDED where it goes on all the same
    */
-  public void cancel(long runId) {
-    ActiveRun run = active.get(runId);
-    if (run == null) {
-      throw new FeatureException(
-          ErrorCode.UNKNOWN_RUN, "run %d does not go on in this process".formatted(runId));
+  public Run cancel(long runId) {
+    ActiveRun here = active.get(runId);
+    if (here != null) {
+      here.cancel("cancelled");
+    } else if (!store.requestCancel(runId)) {
+      return noted(runId);
     }
-    run.cancel("cancelled");
+    Duration lease = definitions.materializer().runLease();
+    Duration patience = lease.plus(CANCEL_PATIENCE);
+    long end = System.nanoTime() + patience.toNanos();
+    Cancellation never = new Cancellation();
+    Run run = noted(runId);
+    while (run.status() == Run.Status.RUNNING) {
+      if (System.nanoTime() > end) {
+        throw new FeatureException(
+            ErrorCode.DEADLINE_EXCEEDED,
+            "run %d was asked to end, and goes on after %d s"
+                .formatted(runId, patience.toSeconds()));
+      }
+      if (here == null) {
+        store.tryLock(run.view(), lease).ifPresent(this::closeLeftBehind);
+      }
+      never.pause(CANCEL_LOOK_MILLIS);
+      run = noted(runId);
+    }
+    return run;
+  }
+
+  private void closeLeftBehind(ViewLock free) {
+    try (free) {
+      free.cancelLeftBehind(host);
+    }
+  }
+
+  private Run noted(long runId) {
+    return store
+        .run(runId)
+        .orElseThrow(() ->
+            new FeatureException(ErrorCode.UNKNOWN_RUN, "there is no run %d".formatted(runId)));
   }
 
   /**

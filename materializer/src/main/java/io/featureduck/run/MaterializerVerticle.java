@@ -1,7 +1,6 @@
 package io.featureduck.run;
 
 import io.featureduck.definition.FeatureStore;
-import io.featureduck.definition.FeatureView;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.event.Addresses;
@@ -20,8 +19,10 @@ import io.vertx.core.eventbus.Message;
 import io.vertx.core.json.JsonObject;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,12 +36,18 @@ public final class MaterializerVerticle extends VerticleBase {
 
   private static final String POOL = "featureduck-materializer";
   private static final int POOL_SIZE = 2;
+
+  /** How soon it is noticed that a view was resumed, or that the run a tick waited for ended. */
+  private static final long LOOK_MILLIS = 1_000;
+
   private static final String RUN_POOL = "featureduck-runs";
 
   private final FeatureStore definitions;
   private final OnlineStore store;
   private final Materializer materializer;
   private Optional<WorkerExecutor> runs = Optional.empty();
+  private final Set<ScheduledView> settling = new HashSet<>();
+  private List<ScheduledView> scheduled = List.of();
   private boolean stopped;
   private boolean storeAway;
 
@@ -82,10 +89,13 @@ public final class MaterializerVerticle extends VerticleBase {
                 TimeUnit.MILLISECONDS));
     materializer.listen(new Publisher());
     vertx.eventBus().<JsonObject>consumer(Addresses.MATERIALIZE, this::materialize);
-    for (FeatureView view : definitions.views()) {
-      view.batchSchedule().ifPresent(cron -> schedule(view, cron, false));
-      view.fullRefreshSchedule().ifPresent(cron -> schedule(view, cron, true));
-    }
+    Instant start = materializer.clock().instant();
+    scheduled =
+        definitions.views().stream()
+            .filter(view -> view.batchSchedule().or(view::fullRefreshSchedule).isPresent())
+            .map(view -> new ScheduledView(view, start))
+            .toList();
+    lookAtSchedules();
     long ignored =
         vertx.setPeriodic(
             definitions.materializer().freshnessInterval().toMillis(), timer -> tellFreshness());
@@ -104,45 +114,37 @@ public final class MaterializerVerticle extends VerticleBase {
         .eventually(() -> runs.map(WorkerExecutor::close).orElseGet(Future::succeededFuture));
   }
 
-  private void schedule(FeatureView view, String cron, boolean full) {
-    Schedule schedule = Schedule.parse(cron, view.timezone());
-    awaitTick(view, schedule, full, materializer.clock().instant());
-  }
-
-  private void awaitTick(FeatureView view, Schedule schedule, boolean full, Instant after) {
-    Optional<Instant> tick = schedule.next(after);
-    if (tick.isEmpty()) {
-      return;
-    }
-    Instant due = tick.get();
-    long wait = Math.max(1, Duration.between(materializer.clock().instant(), due).toMillis());
-    long ignored = vertx.setTimer(wait, timer -> atTick(view, schedule, full, due));
-  }
-
-  private void atTick(FeatureView view, Schedule schedule, boolean full, Instant due) {
+  /** Looks after the schedules, now and again when the next tick comes. */
+  private void lookAtSchedules() {
     if (stopped) {
       return;
     }
-    if (materializer.clock().instant().isBefore(due)) {
-      // Timers and the clock differ by a little; a tick is never early.
-      long ignored = vertx.setTimer(1, timer -> atTick(view, schedule, full, due));
-      return;
-    }
-    RunRequest request = new RunRequest(full, Optional.empty(), Optional.of(due));
-    Future<?> ignored =
-        runs.orElseThrow()
-            .executeBlocking(() -> materializer.run(view.name(), request), false)
-            .onFailure(cause -> skipped(view, due, cause));
-    // Ticks that passed meanwhile are not made up for: the next run brings all of it.
-    awaitTick(view, schedule, full, materializer.clock().instant());
+    Instant now = materializer.clock().instant();
+    scheduled.stream().filter(view -> view.isOpen(now)).forEach(view -> settle(view, now));
+    // Reckoned from the clock each time, so that nothing adds up.
+    long wait =
+        scheduled.stream()
+            .flatMap(view -> view.next(now).stream())
+            .mapToLong(tick -> Duration.between(now, tick).toMillis() + 1)
+            .min()
+            .orElse(LOOK_MILLIS);
+    long ignored = vertx.setTimer(Math.clamp(wait, 1, LOOK_MILLIS), timer -> lookAtSchedules());
   }
 
-  private static void skipped(FeatureView view, Instant due, Throwable cause) {
-    if (cause instanceof FeatureException e && e.code() == ErrorCode.RUN_IN_PROGRESS) {
-      LOG.debug("view {}: the tick of {} is left out: {}", view.name(), due, e.getMessage());
-    } else {
-      LOG.error("view {}: the tick of {} could not be run", view.name(), due, cause);
+  private void settle(ScheduledView view, Instant now) {
+    if (!settling.add(view)) {
+      return;
     }
+    Future<?> ignored =
+        runs.orElseThrow()
+            .executeBlocking(
+                () -> {
+                  view.settle(materializer, now);
+                  return true;
+                },
+                false)
+            .onFailure(cause -> LOG.error("the schedule of view {} met a bug", view.name(), cause))
+            .onComplete(end -> settling.remove(view));
   }
 
   private void materialize(Message<JsonObject> message) {

@@ -7,6 +7,7 @@ import com.cronutils.model.time.ExecutionTime;
 import com.cronutils.parser.CronParser;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.time.temporal.ChronoUnit;
 import java.util.Optional;
 
 /** When a view is run: a cron expression of five fields, read in the view's time zone. */
@@ -31,5 +32,12 @@ final class Schedule {
   /** Returns the first tick after {@code instant}; empty where there is none any more. */
   Optional<Instant> next(Instant instant) {
     return times.nextExecution(instant.atZone(zone)).map(tick -> tick.toInstant());
+  }
+
+  /** Returns the last tick at or before {@code instant}; empty where there was none. */
+  Optional<Instant> last(Instant instant) {
+    // A tick is a whole second, and lastExecution looks strictly before.
+    Instant after = instant.truncatedTo(ChronoUnit.SECONDS).plusSeconds(1);
+    return times.lastExecution(after.atZone(zone)).map(tick -> tick.toInstant());
   }
 }

@@ -18,8 +18,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.flywaydb.core.Flyway;
 import org.flywaydb.core.api.FlywayException;
@@ -79,6 +81,28 @@ public final class OnlineStore {
             ORDER BY l.run_id DESC LIMIT 1) r ON true
           WHERE v.live ORDER BY v.view
           """;
+
+  // The newest runs are enough: whatever satisfies the latest tick began after it.
+  private static final String TICKS =
+      """
+      WITH asked (view, batch, full_refresh, lease) AS (
+          VALUES (?, ?::timestamptz, ?::timestamptz, make_interval(secs => ?))),
+        recent AS (
+          SELECT r.* FROM asked a JOIN featureduck_runs r ON r.view = a.view
+          WHERE r.version = coalesce(
+            (SELECT v.version FROM featureduck_views v WHERE v.view = a.view AND v.live), 1)
+          ORDER BY r.run_id DESC LIMIT 10000)
+      SELECT EXISTS (SELECT 1 FROM featureduck_pauses p WHERE p.view = a.view),
+        EXISTS (SELECT 1 FROM recent),
+        EXISTS (SELECT 1 FROM recent r
+          WHERE r.status = 'running' AND r.heartbeat_at > clock_timestamp() - a.lease),
+        EXISTS (SELECT 1 FROM recent r WHERE r.scheduled_at = a.batch OR r.started_at >= a.batch
+          AND (r.status = 'succeeded' OR r.scheduled_at IS NOT NULL)),
+        EXISTS (SELECT 1 FROM recent r WHERE r.scheduled_at = a.full_refresh
+          OR r.kind = 'full' AND r.started_at >= a.full_refresh
+          AND (r.status = 'succeeded' OR r.scheduled_at IS NOT NULL))
+      FROM asked a
+      """;
 
   private final StoreConnections connections;
 
@@ -406,6 +430,120 @@ public final class OnlineStore {
    */
   public Optional<ViewLock> tryLock(String view, Duration lease) {
     return ViewLock.tryTake(connections, view, lease);
+  }
+
+  /**
+   * Asks the process that runs it to end a run, which it hears within moments.
+   *
+   * @return whether the run goes on
+   */
+  public boolean requestCancel(long runId) {
+    String update =
+        "UPDATE featureduck_runs SET cancel_requested = true WHERE run_id = ? AND status = 'running'";
+    return work(
+        "asking run %d to end".formatted(runId),
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(update)) {
+            statement.setLong(1, runId);
+            return statement.executeUpdate() == 1;
+          }
+        });
+  }
+
+  /**
+   * Has no process run the view's schedules from now on.
+   *
+   * @param by who wants it so, for people
+   * @return since when it is so, and by whose wish: an earlier one stands
+   */
+  public Pause pause(String view, String by) {
+    String insert =
+        "INSERT INTO featureduck_pauses (view, paused_by) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    return work(
+        "pausing view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(insert)) {
+            statement.setString(1, view);
+            statement.setString(2, by);
+            int ignored = statement.executeUpdate();
+          }
+          return Optional.ofNullable(pauses(connection).get(view))
+              .orElseThrow(() -> new SQLException("the pause was ended meanwhile"));
+        });
+  }
+
+  /**
+   * Has the view's schedules run again.
+   *
+   * @return the pause that ended, or empty where there was none
+   */
+  public Optional<Pause> resume(String view) {
+    String delete = "DELETE FROM featureduck_pauses WHERE view = ? RETURNING paused_at, paused_by";
+    return work(
+        "resuming view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(delete)) {
+            statement.setString(1, view);
+            try (ResultSet rows = statement.executeQuery()) {
+              return rows.next()
+                  ? Optional.of(new Pause(instant(rows, 1).orElseThrow(), rows.getString(2)))
+                  : Optional.empty();
+            }
+          }
+        });
+  }
+
+  /** Returns the views whose schedules are not run. */
+  public Map<String, Pause> pauses() {
+    return work("reading which views are paused", OnlineStore::pauses);
+  }
+
+  private static Map<String, Pause> pauses(Connection connection) throws SQLException {
+    Map<String, Pause> pauses = new HashMap<>();
+    try (PreparedStatement select =
+            connection.prepareStatement(
+                "SELECT view, paused_at, paused_by FROM featureduck_pauses");
+        ResultSet rows = select.executeQuery()) {
+      while (rows.next()) {
+        Pause pause = new Pause(instant(rows, 2).orElseThrow(), rows.getString(3));
+        Pause ignored = pauses.put(rows.getString(1), pause);
+      }
+    }
+    return Map.copyOf(pauses);
+  }
+
+  /**
+   * Tells whether a view's ticks are satisfied. A tick is by its own run, whatever became of it,
+   * and by one that began at or after it and succeeded, or was the try of a later tick; that of a
+   * full refresh by full runs only.
+   *
+   * @param batch the latest tick of the batch schedule, if there was one
+   * @param full the latest tick of the full refresh schedule, if there was one
+   * @param lease after which a run without a sign of life goes on no more
+   */
+  public TickState ticks(
+      String view, Optional<Instant> batch, Optional<Instant> full, Duration lease) {
+    return work(
+        "looking at the ticks of view " + view,
+        connection -> {
+          try (PreparedStatement statement = connection.prepareStatement(TICKS)) {
+            statement.setString(1, view);
+            statement.setTimestamp(2, batch.map(Timestamp::from).orElse(null));
+            statement.setTimestamp(3, full.map(Timestamp::from).orElse(null));
+            statement.setDouble(4, lease.toMillis() / 1_000.0);
+            try (ResultSet rows = statement.executeQuery()) {
+              if (!rows.next()) {
+                throw new IllegalStateException("an aggregate without a row");
+              }
+              return new TickState(
+                  rows.getBoolean(1),
+                  rows.getBoolean(2),
+                  rows.getBoolean(3),
+                  rows.getBoolean(4),
+                  rows.getBoolean(5));
+            }
+          }
+        });
   }
 
   /** Returns what tells the store that runs live; nothing is connected before the first beat. */

@@ -249,13 +249,21 @@ public final class ViewLock implements AutoCloseable {
     }
   }
 
+  /**
+   * Closes those runs of the view that others left behind as cancelled.
+   *
+   * @param host who wants it so
+   */
+  public void cancelLeftBehind(String host) {
+    String why = "cancelled by %s, for nothing was heard any more of ".formatted(host);
+    try {
+      close(Run.Status.CANCELLED, ErrorCode.CANCELLED, why);
+    } catch (SQLException e) {
+      throw connections.failure("closing the runs of view " + view, e);
+    }
+  }
+
   private void closeOrphans(String host) throws SQLException {
-    String update =
-        """
-        UPDATE featureduck_runs SET status = 'failed', finished_at = clock_timestamp(),
-          error_code = ?, error = ? || host
-        WHERE view = ? AND status = 'running' RETURNING run_id
-        """;
     // Whoever ran them held this lock.
     String why =
         formerHolder
@@ -263,11 +271,21 @@ public final class ViewLock implements AutoCloseable {
                 "taken over by %s after %d s without a sign of life of "
                     .formatted(host, holder.silentSeconds()))
             .orElse("the process that ran it is gone, or has lost its connection: ");
+    close(Run.Status.FAILED, formerHolder.isPresent() ? ErrorCode.LOCKED : ErrorCode.INTERNAL, why);
+  }
+
+  private void close(Run.Status status, ErrorCode code, String why) throws SQLException {
+    String update =
+        """
+        UPDATE featureduck_runs SET status = ?, finished_at = clock_timestamp(),
+          error_code = ?, error = ? || host
+        WHERE view = ? AND status = 'running' RETURNING run_id
+        """;
     try (PreparedStatement statement = connection.prepareStatement(update)) {
-      statement.setString(
-          1, formerHolder.map(h -> ErrorCode.LOCKED).orElse(ErrorCode.INTERNAL).id());
-      statement.setString(2, why);
-      statement.setString(3, view);
+      statement.setString(1, status.id());
+      statement.setString(2, code.id());
+      statement.setString(3, why);
+      statement.setString(4, view);
       try (ResultSet orphans = statement.executeQuery()) {
         while (orphans.next()) {
           LOG.warn("view {}: closed run {}: {}", view, orphans.getLong(1), why);

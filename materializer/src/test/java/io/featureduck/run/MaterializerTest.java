@@ -15,6 +15,8 @@ import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Progress;
 import io.featureduck.store.Run;
+import io.featureduck.store.RunStart;
+import io.featureduck.store.ViewLock;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import java.nio.file.Files;
@@ -83,6 +85,12 @@ final class MaterializerTest {
       {"name": "totals", "entities": ["customer"], "source": "orders",
        "aggregations": [{"function": "count", "alias": "n"},
          {"function": "sum", "column": "amount", "alias": "spent"}]}
+      """;
+
+  private static final String SLOW =
+      """
+      {"name": "slow", "entities": ["customer"], "source": "orders",
+       "sql": "SELECT customer_id, max(ordered_at) AS ordered_at, count(*) AS n FROM orders, range(20000000000) GROUP BY customer_id"}
       """;
 
   private void fillOrders() throws SQLException {
@@ -280,12 +288,7 @@ final class MaterializerTest {
   @Test
   void run_inProgress_isRefusedAndCanBeCancelled() throws Exception {
     fillOrders();
-    String slow =
-        """
-        {"name": "slow", "entities": ["customer"], "source": "orders",
-         "sql": "SELECT customer_id, max(ordered_at) AS ordered_at, count(*) AS n FROM orders, range(20000000000) GROUP BY customer_id"}
-        """;
-    try (Materializer materializer = open(definitions(orders(), slow))) {
+    try (Materializer materializer = open(definitions(orders(), SLOW))) {
       ActiveRun active = materializer.begin("slow", RunRequest.now());
       CompletableFuture<Run> end = CompletableFuture.supplyAsync(active::finish);
 
@@ -293,13 +296,80 @@ final class MaterializerTest {
           .isInstanceOfSatisfying(
               FeatureException.class,
               e -> assertThat(e.code()).isEqualTo(ErrorCode.RUN_IN_PROGRESS));
-      materializer.cancel(active.runId());
+      Run cancelled = materializer.cancel(active.runId());
 
+      assertThat(cancelled.status()).isEqualTo(Run.Status.CANCELLED);
       assertThat(end.get(60, TimeUnit.SECONDS).status()).isEqualTo(Run.Status.CANCELLED);
-      assertThatThrownBy(() -> materializer.cancel(active.runId()))
-          .hasMessageContaining("does not go on");
+      assertThat(materializer.cancel(active.runId())).isEqualTo(cancelled);
+      assertThatThrownBy(() -> materializer.cancel(4_711))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.UNKNOWN_RUN))
+          .hasMessage("there is no run 4711");
     }
     assertThat(online("SELECT count(*) FROM featureduck_watermarks")).containsExactly("0");
+  }
+
+  @Test
+  void cancel_runOfAnotherProcess_endsItThere() throws Exception {
+    fillOrders();
+    FeatureStore definitions = definitions(orders(), SLOW);
+    // Two materializers know nothing of each other, as two processes.
+    try (Materializer there = open(definitions);
+        Materializer here = open(definitions)) {
+      ActiveRun active = there.begin("slow", RunRequest.now());
+      CompletableFuture<Run> end = CompletableFuture.supplyAsync(active::finish);
+
+      Run cancelled = here.cancel(active.runId());
+
+      assertThat(cancelled.status()).isEqualTo(Run.Status.CANCELLED);
+      assertThat(cancelled.error()).contains("its cancellation was asked for");
+      assertThat(end.get(60, TimeUnit.SECONDS)).isEqualTo(cancelled);
+    }
+  }
+
+  @Test
+  void cancel_runWhoseProcessIsGone_closesIt() throws Exception {
+    FeatureStore definitions = definitions(orders(), TOTALS);
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    try (Materializer materializer = open(definitions)) {
+      long left;
+      try (ViewLock lock = store.tryLock("totals").orElseThrow()) {
+        left =
+            lock.start(new RunStart(1, Run.Kind.FULL, "duckdb", Optional.empty(), "there"))
+                .orElseThrow();
+      }
+
+      Run run = materializer.cancel(left);
+
+      assertThat(run.status()).isEqualTo(Run.Status.CANCELLED);
+      assertThat(run.error().orElseThrow())
+          .startsWith("cancelled by ")
+          .endsWith("nothing was heard any more of there");
+    }
+  }
+
+  @Test
+  void run_closedByAnotherProcess_endsAndLeavesTheRecordAsItIs() throws Exception {
+    fillOrders();
+    try (Materializer materializer = open(definitions(orders(), SLOW))) {
+      ActiveRun active = materializer.begin("slow", RunRequest.now());
+      List<RunEvent> events = new CopyOnWriteArrayList<>();
+      materializer.listen(
+          new RunListener() {
+            @Override
+            public void onRun(RunEvent event) {
+              boolean ignored = events.add(event);
+            }
+
+            @Override
+            public void onChange(ChangeEvent event) {}
+          });
+      CompletableFuture<Run> end = CompletableFuture.supplyAsync(active::finish);
+      target.execute("UPDATE featureduck_runs SET status = 'failed', error = 'as the test wants'");
+
+      assertThat(end.get(60, TimeUnit.SECONDS).error()).contains("as the test wants");
+      assertThat(events.getLast().error().orElseThrow()).contains("another process has closed");
+    }
   }
 
   @Test

@@ -15,13 +15,13 @@ import io.vertx.core.json.JsonObject;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -32,8 +32,11 @@ final class MaterializerVerticleTest {
 
   private final Vertx vertx = Vertx.vertx();
 
+  private TestPostgres.Database database = new TestPostgres.Database("none", 0);
+
   @BeforeEach
   void data() throws Exception {
+    database = TestPostgres.newDatabase();
     Files.writeString(
         directory.resolve("orders.csv"),
         "customer_id,amount,ordered_at\n1,2.5,2026-01-01T00:00:00Z\n2,1,2026-01-02T00:00:00Z\n");
@@ -60,7 +63,7 @@ final class MaterializerVerticleTest {
            "aggregations": [{"function": "sum", "column": "amount", "alias": "spent"}]}]}
         """
             .formatted(
-                TestPostgres.newDatabase().url(),
+                database.url(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
                 schedule));
     return ConfigReader.read(file, Map.of());
@@ -174,13 +177,31 @@ final class MaterializerVerticleTest {
   }
 
   @Test
-  void next_cronInAZone_isTheTickThere() {
-    Instant now = Instant.parse("2026-03-28T23:30:00Z");
+  void schedule_missedAndThenDue_runsOnceForEach() throws Exception {
+    FeatureStore definitions = definitions(", \"batch_schedule\": \"*/5 * * * *\"");
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    store.migrate();
+    AtomicReference<Instant> now = new AtomicReference<>(Instant.now());
+    Schedule schedule = Schedule.parse("*/5 * * * *", ZoneOffset.UTC);
+    Instant missed = schedule.last(now.get()).orElseThrow();
+    Instant due = schedule.next(now.get()).orElseThrow();
+    BlockingQueue<JsonObject> runs = listen(Addresses.RUNS);
+    try (Materializer materializer = Materializer.open(definitions, store, now::get)) {
+      assertThat(materializer.run("totals", RunRequest.now()).status())
+          .isEqualTo(Run.Status.SUCCEEDED);
+      database.execute("UPDATE featureduck_runs SET started_at = started_at - INTERVAL '1 day'");
+      String id =
+          MaterializerVerticle.deploy(vertx, definitions, store, materializer)
+              .await(10, TimeUnit.SECONDS);
+      assertThat(next(runs, "succeeded").getLong("run_id")).isEqualTo(2);
 
-    assertThat(Schedule.parse("*/5 * * * *", ZoneOffset.UTC).next(now))
-        .contains(Instant.parse("2026-03-28T23:35:00Z"));
-    // Berlin's clocks go from 2 to 3 in that night.
-    assertThat(Schedule.parse("30 4 * * *", ZoneId.of("Europe/Berlin")).next(now))
-        .contains(Instant.parse("2026-03-29T02:30:00Z"));
+      now.set(due);
+
+      assertThat(next(runs, "succeeded").getLong("run_id")).isEqualTo(3);
+      assertThat(vertx.undeploy(id).map(true).await(20, TimeUnit.SECONDS)).isTrue();
+    }
+    assertThat(store.runs(Optional.empty(), 10))
+        .extracting(Run::scheduledAt)
+        .containsExactly(Optional.of(due), Optional.of(missed), Optional.empty());
   }
 }

@@ -260,9 +260,10 @@ final class RetryTest {
       awaitPauseAfter(active, 3);
       long start = System.nanoTime();
 
-      materializer.cancel(active.runId());
+      Run cancelled = materializer.cancel(active.runId());
 
-      assertThat(end.get(30, TimeUnit.SECONDS).status()).isEqualTo(Run.Status.CANCELLED);
+      assertThat(cancelled.status()).isEqualTo(Run.Status.CANCELLED);
+      assertThat(end.get(30, TimeUnit.SECONDS)).isEqualTo(cancelled);
       // The pause would have been of 4 s at least.
       assertThat(System.nanoTime() - start).isLessThan(TimeUnit.SECONDS.toNanos(3));
     }

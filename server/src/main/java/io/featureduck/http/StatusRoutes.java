@@ -8,6 +8,7 @@ import io.featureduck.lookup.ServedView;
 import io.featureduck.lookup.ViewCatalog;
 import io.featureduck.plan.Feature;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Pause;
 import io.featureduck.store.Run;
 import io.featureduck.store.ViewStatus;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
@@ -27,10 +28,14 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -42,6 +47,8 @@ import tools.jackson.databind.node.ObjectNode;
  * /metrics}, and runs on demand. What asks the store waits on a worker thread.
  */
 final class StatusRoutes {
+  private static final Logger LOG = LoggerFactory.getLogger(StatusRoutes.class);
+
   private static final String MATERIALIZE_ADDRESS = "featureduck.materialize";
   private static final CharSequence METRICS_TEXT =
       HttpHeaders.createOptimized("text/plain; version=0.0.4; charset=utf-8");
@@ -158,19 +165,42 @@ final class StatusRoutes {
   }
 
   private void views(HttpServerRequest request) {
+    answer(request, pauses().map(this::views));
+  }
+
+  private byte[] views(Optional<Map<String, Pause>> pauses) {
     ObjectNode root = JSON.createObjectNode();
     ArrayNode list = root.putArray("views");
-    catalog.views().forEach(view -> list.add(description(view)));
-    Exchange.ok(request, bytes(root));
+    catalog.views().forEach(view -> list.add(description(view, pauses)));
+    return bytes(root);
   }
 
   private void view(HttpServerRequest request, ServedView view) {
-    ObjectNode root = description(view);
-    root.set("definition", JSON.readTree(view.definition().definition()));
-    Exchange.ok(request, bytes(root));
+    answer(request, pauses().map(pauses -> view(view, pauses)));
   }
 
-  private static ObjectNode description(ServedView view) {
+  private static byte[] view(ServedView view, Optional<Map<String, Pause>> pauses) {
+    ObjectNode root = description(view, pauses);
+    root.set("definition", JSON.readTree(view.definition().definition()));
+    return bytes(root);
+  }
+
+  /** Returns which views are paused; empty where the store doesn't tell. */
+  private Future<Optional<Map<String, Pause>>> pauses() {
+    return vertx
+        .executeBlocking(store::pauses, false)
+        .timeout(settings.timeout().toMillis(), TimeUnit.MILLISECONDS)
+        .map(known -> Optional.ofNullable(known))
+        .recover(StatusRoutes::withoutPauses);
+  }
+
+  /** Definitions are known here without the store. */
+  private static Future<Optional<Map<String, Pause>>> withoutPauses(Throwable cause) {
+    LOG.debug("which views are paused is not known", cause);
+    return Future.succeededFuture(Optional.empty());
+  }
+
+  private static ObjectNode description(ServedView view, Optional<Map<String, Pause>> pauses) {
     JsonNode definition = JSON.readTree(view.definition().definition());
     ObjectNode root = JSON.createObjectNode();
     root.put("view", view.name());
@@ -189,7 +219,16 @@ final class StatusRoutes {
       features.addObject().put("name", feature.name()).put("type", feature.type().toString());
     }
     put(root, "as_of", view.asOf());
+    putPause(root, pauses, view.name());
     return root;
+  }
+
+  /** All three are null where it isn't known. */
+  private static void putPause(ObjectNode root, Optional<Map<String, Pause>> pauses, String view) {
+    Optional<Pause> pause = pauses.flatMap(known -> Optional.ofNullable(known.get(view)));
+    root.put("paused", pauses.map(known -> known.containsKey(view)).orElse(null));
+    put(root, "paused_at", pause.map(Pause::at));
+    root.put("paused_by", pause.map(Pause::by).orElse(null));
   }
 
   private void freshness(HttpServerRequest request, ServedView view) {

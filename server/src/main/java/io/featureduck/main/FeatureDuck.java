@@ -2,7 +2,6 @@ package io.featureduck.main;
 
 import ch.qos.logback.classic.Level;
 import io.featureduck.config.InvalidConfigException;
-import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
@@ -40,7 +39,11 @@ public final class FeatureDuck implements Callable<Integer> {
   }
 
   public static void main(String[] arguments) {
-    boolean talks = arguments.length > 0 && TALKATIVE.contains(arguments[0]);
+    boolean talks =
+        arguments.length > 0
+            && TALKATIVE.contains(arguments[0])
+            // There its bars tell.
+            && !(arguments[0].equals("materialize") && Logging.isOnTerminal());
     Logging.start(talks ? Level.INFO : Level.WARN);
     System.exit(execute(Console.ofProcess(), arguments));
   }
@@ -56,6 +59,9 @@ public final class FeatureDuck implements Callable<Integer> {
         .addSubcommand(new PreviewCommand(console))
         .addSubcommand(new GetCommand(console))
         .addSubcommand(new RunsCommand(console))
+        .addSubcommand(new CancelCommand(console))
+        .addSubcommand(new PauseCommand(console))
+        .addSubcommand(new ResumeCommand(console))
         .addSubcommand(new ListCommand(console))
         .addSubcommand(new ShowCommand(console))
         .addSubcommand(new DoctorCommand(console))
@@ -95,9 +101,10 @@ public final class FeatureDuck implements Callable<Integer> {
             .err()
             .printf("featureduck %s: %s (%s)%n", command, named.getMessage(), named.code().id());
         LOG.debug("{} failed", command, named);
-        yield named.code() == ErrorCode.INVALID_CONFIG || named.code() == ErrorCode.UNKNOWN_VIEW
-            ? ExitCode.USAGE
-            : ExitCode.SOFTWARE;
+        yield switch (named.code()) {
+          case INVALID_CONFIG, UNKNOWN_VIEW, UNKNOWN_RUN -> ExitCode.USAGE;
+          default -> ExitCode.SOFTWARE;
+        };
       }
       case FileSystemException file -> {
         // Its message is little more than the file's name.

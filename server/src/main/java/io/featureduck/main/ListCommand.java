@@ -4,6 +4,7 @@ import io.featureduck.definition.Entity;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.FeatureView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Pause;
 import io.featureduck.store.ViewStatus;
 import java.time.Instant;
 import java.util.List;
@@ -43,13 +44,18 @@ final class ListCommand implements Callable<Integer> {
     Map<String, ViewStatus> statuses =
         store.statuses().stream()
             .collect(Collectors.toMap(status -> status.view().view(), Function.identity()));
+    Map<String, Pause> pauses = store.pauses();
     output.print(
-        console.out(), () -> text(definitions, statuses), () -> json(definitions, statuses));
+        console.out(),
+        () -> text(definitions, statuses, pauses),
+        () -> json(definitions, statuses, pauses));
     return ExitCode.OK;
   }
 
-  private static String text(FeatureStore definitions, Map<String, ViewStatus> statuses) {
-    TextTable table = new TextTable("view", "entities", "source", "rows", "as of", "description");
+  private static String text(
+      FeatureStore definitions, Map<String, ViewStatus> statuses, Map<String, Pause> pauses) {
+    TextTable table =
+        new TextTable("view", "entities", "source", "rows", "as of", "schedule", "description");
     for (FeatureView view : definitions.views()) {
       Optional<ViewStatus> status = materialized(statuses, view);
       table.row(
@@ -58,12 +64,20 @@ final class ListCommand implements Callable<Integer> {
           view.source(),
           status.map(s -> Long.toString(s.rows())).orElse("-"),
           status.flatMap(ViewStatus::asOf).map(RunsCommand::second).orElse("never"),
+          schedule(view, pauses),
           view.description());
     }
     return table.toString();
   }
 
-  private static ObjectNode json(FeatureStore definitions, Map<String, ViewStatus> statuses) {
+  private static String schedule(FeatureView view, Map<String, Pause> pauses) {
+    return pauses.containsKey(view.name())
+        ? "paused"
+        : view.batchSchedule().or(view::fullRefreshSchedule).orElse("-");
+  }
+
+  private static ObjectNode json(
+      FeatureStore definitions, Map<String, ViewStatus> statuses, Map<String, Pause> pauses) {
     ObjectNode document = JSON.createObjectNode();
     ArrayNode views = document.putArray("views");
     for (FeatureView view : definitions.views()) {
@@ -76,6 +90,7 @@ final class ListCommand implements Callable<Integer> {
       node.put("rows", status.map(ViewStatus::rows).orElse(null));
       node.put("as_of", status.flatMap(ViewStatus::asOf).map(Instant::toString).orElse(null));
       node.put("description", view.description());
+      PauseCommand.put(node, Optional.ofNullable(pauses.get(view.name())));
     }
     return document;
   }

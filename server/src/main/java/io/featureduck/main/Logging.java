@@ -44,8 +44,13 @@ final class Logging {
     context.getLogger("io.zonky").setLevel(Level.ERROR);
   }
 
+  /** Tells whether standard error is a terminal. */
+  static boolean isOnTerminal() {
+    return "text".equals(System.getProperty(FORMAT));
+  }
+
   private static Encoder<ILoggingEvent> encoder(LoggerContext context) {
-    if ("text".equals(System.getProperty(FORMAT))) {
+    if (isOnTerminal()) {
       PatternLayoutEncoder text = new PatternLayoutEncoder();
       text.setContext(context);
       text.setCharset(StandardCharsets.UTF_8);

@@ -6,12 +6,16 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.run.Materializer;
 import io.featureduck.run.RunRequest;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Pause;
 import io.featureduck.store.Run;
+import io.featureduck.store.ViewStatus;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -51,11 +55,16 @@ final class MaterializeCommand implements Callable<Integer> {
     List<FeatureView> views = DeclaredViews.views(definitions, names);
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
+    Map<String, Pause> pauses = store.pauses();
     List<Run> runs = new ArrayList<>();
     boolean failed = false;
     try (Shutdown shutdown = Shutdown.onSignal()) {
       Materializer materializer = shutdown.add(Materializer.open(definitions, store));
+      if (Logging.isOnTerminal()) {
+        materializer.listen(shutdown.add(new ProgressBars(rows(store), Optional.empty())));
+      }
       for (FeatureView view : views) {
+        Optional.ofNullable(pauses.get(view.name())).ifPresent(pause -> tellPause(view, pause));
         try {
           Run run = materializer.run(view.name(), new RunRequest(full, asOf, Optional.empty()));
           runs.add(run);
@@ -68,5 +77,19 @@ final class MaterializeCommand implements Callable<Integer> {
     }
     output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
     return failed ? ExitCode.SOFTWARE : ExitCode.OK;
+  }
+
+  private static Map<String, Long> rows(OnlineStore store) {
+    return store.statuses().stream()
+        .filter(status -> status.rows() > 0)
+        .collect(Collectors.toMap(status -> status.view().view(), ViewStatus::rows));
+  }
+
+  private void tellPause(FeatureView view, Pause pause) {
+    console
+        .err()
+        .printf(
+            "%s: its schedules are paused since %s; it is run all the same%n",
+            view.name(), PauseCommand.words(pause));
   }
 }

@@ -69,7 +69,7 @@ final class RunsCommand implements Callable<Integer> {
           Long.toString(run.runId()),
           run.view() + " v" + run.version(),
           run.kind().id(),
-          run.status().id(),
+          RunDocument.stage(run).orElse(run.status().id()),
           second(run.startedAt()),
           run.duration().map(took -> "%.1f".formatted(took.toMillis() / 1_000.0)).orElse("-"),
           run.rowsRead().map(Object::toString).orElse("-"),

@@ -6,6 +6,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.plan.Feature;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Pause;
 import io.featureduck.store.ViewStatus;
 import java.time.Instant;
 import java.util.Optional;
@@ -45,14 +46,19 @@ final class ShowCommand implements Callable<Integer> {
     store.migrate();
     Optional<ViewStatus> status =
         store.statuses().stream().filter(s -> s.view().view().equals(name)).findFirst();
-    output.print(console.out(), () -> text(view, status), () -> json(view, status));
+    Optional<Pause> pause = Optional.ofNullable(store.pauses().get(name));
+    output.print(
+        console.out(),
+        () -> text(view, status, pause),
+        () -> PauseCommand.put(json(view, status), pause));
     return ExitCode.OK;
   }
 
-  private static String text(FeatureView view, Optional<ViewStatus> status) {
+  private static String text(FeatureView view, Optional<ViewStatus> status, Optional<Pause> pause) {
     StringBuilder text = new StringBuilder();
     text.append(
         JSON.writerWithDefaultPrettyPrinter().writeValueAsString(JSON.readTree(view.json())));
+    pause.ifPresent(since -> text.append("\n\npaused since ").append(PauseCommand.words(since)));
     if (status.isEmpty()) {
       return text.append("\n\nnever materialized").toString();
     }

@@ -3,6 +3,7 @@ package io.featureduck.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.featureduck.http.ServedStore.Answer;
+import io.featureduck.store.Pause;
 import io.vertx.core.json.JsonObject;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.util.List;
@@ -58,6 +59,20 @@ class StatusRoutesTest {
         .isEqualTo("30s");
     assertThat(served.get("/views/user_feature").json().path("detail").asString())
         .contains("did you mean 'user_features'");
+  }
+
+  @Test
+  void views_paused_saysSinceWhenAndByWhom() {
+    assertThat(served.get("/views").json().path("views").path(0).path("paused").asBoolean(true))
+        .isFalse();
+    Pause pause = served.store().pause("user_features", "a test");
+
+    JsonNode listed = served.get("/views").json().path("views").path(0);
+    JsonNode shown = served.get("/views/user_features").json();
+
+    assertThat(listed.path("paused").asBoolean()).isTrue();
+    assertThat(listed.path("paused_by").asString()).isEqualTo("a test");
+    assertThat(shown.path("paused_at").asString()).isEqualTo(pause.at().toString());
   }
 
   @Test

@@ -24,10 +24,11 @@ class CommandLineTest {
   @TempDir Path folder;
 
   private Path config = Path.of("config.json");
+  private TestPostgres.Database database = new TestPostgres.Database("none", 0);
 
   @BeforeEach
   void makeShop() throws Exception {
-    TestPostgres.Database database = TestPostgres.newDatabase();
+    database = TestPostgres.newDatabase();
     database.execute(
         """
         CREATE TABLE orders (customer_id BIGINT, ordered_at TIMESTAMPTZ, amount NUMERIC(10,2));
@@ -64,6 +65,15 @@ class CommandLineTest {
     assertThat(runs.get(0).path("view").asString()).isEqualTo("spending");
     assertThat(runs.get(0).path("status").asString()).isEqualTo("succeeded");
     assertThat(runs.get(0).path("rows_written").asLong()).isEqualTo(2);
+    assertThat(runs.get(0).path("rows_computed").asLong()).isEqualTo(2);
+    assertThat(runs.get(0).path("bytes_written").asLong()).isPositive();
+    assertThat(runs.get(0).path("peak_memory_bytes").asLong()).isPositive();
+    assertThat(runs.get(0).path("attempts").asInt()).isEqualTo(1);
+    assertThat(runs.get(0).path("stage").isNull()).isTrue();
+    assertThat(runs.get(0).path("sources").get(0).path("source").asString()).isEqualTo("orders");
+    assertThat(runs.get(0).path("stages"))
+        .extracting(stage -> stage.path("name").asString())
+        .contains("planning", "copying", "committing");
   }
 
   @Test
@@ -132,6 +142,70 @@ class CommandLineTest {
     assertThat(shown.path("live").path("rows").asLong()).isEqualTo(2);
     JsonNode listed = JSON.readTree(run("list", "--output", "json").out());
     assertThat(listed.path("views").get(1).path("rows").isNull()).isTrue();
+  }
+
+  @Test
+  void pauseResume_view_tellAndAreShown() {
+    Outcome paused = run("pause", "spending");
+    Outcome again = run("pause", "spending", "--output", "json");
+
+    assertThat(paused.exitCode()).isZero();
+    assertThat(paused.out()).containsPattern("view spending is paused since 20.*Z, by .*@");
+    assertThat(JSON.readTree(again.out()).path("paused").asBoolean()).isTrue();
+    assertThat(run("list").out()).containsPattern("spending .* paused").contains("counting");
+    JsonNode listed = JSON.readTree(run("list", "--output", "json").out()).path("views");
+    assertThat(listed.get(0).path("paused_by").asString()).contains("@");
+    assertThat(listed.get(1).path("paused").asBoolean()).isFalse();
+    assertThat(run("show", "spending").out()).contains("paused since 20");
+    Outcome materialized = run("materialize", "spending");
+    assertThat(materialized.exitCode()).isZero();
+    assertThat(materialized.out()).contains("succeeded");
+    assertThat(materialized.err()).contains("spending: its schedules are paused since 20");
+    assertThat(run("resume", "spending").out()).contains("is run by its schedules again");
+    assertThat(run("resume", "spending").out()).contains("view spending is not paused");
+    assertThat(run("pause", "spendign").exitCode()).isEqualTo(2);
+  }
+
+  @Test
+  void cancel_runThatIsNotThereOrHasEnded_saysSo() {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+
+    Outcome ended = run("cancel", "1");
+    Outcome unknown = run("cancel", "4711");
+    Outcome noNumber = run("cancel", "spending");
+
+    assertThat(ended.exitCode()).isEqualTo(1);
+    assertThat(ended.out()).contains("run 1 had ended before: succeeded");
+    assertThat(unknown.exitCode()).isEqualTo(2);
+    assertThat(unknown.err()).contains("there is no run 4711");
+    assertThat(noNumber.exitCode()).isEqualTo(2);
+  }
+
+  @Test
+  void runs_oneGoesOn_showsItsStage() throws Exception {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+    database.execute(
+        "INSERT INTO featureduck_runs (view, version, kind, status, engine, host, progress) VALUES ('spending', 1, 'full', 'running', 'duckdb', 'elsewhere', '{\"stage\": \"copying\"}'), ('spending', 1, 'full', 'failed', 'duckdb', 'older', '{}')");
+
+    assertThat(run("runs").out()).containsPattern("2 +spending v1 +full +copying");
+    JsonNode runs = JSON.readTree(run("runs", "--output", "json").out()).path("runs");
+    assertThat(runs.get(1).path("stage").asString()).isEqualTo("copying");
+    assertThat(runs.get(0).path("rows_computed").isNull()).isTrue();
+    assertThat(runs.get(0).path("sources")).isEmpty();
+  }
+
+  @Test
+  void cancel_runWhoseProcessIsGone_closesIt() throws Exception {
+    assertThat(run("materialize", "spending").exitCode()).isZero();
+    database.execute(
+        "INSERT INTO featureduck_runs (view, version, kind, status, engine, host) VALUES ('spending', 1, 'full', 'running', 'duckdb', 'elsewhere')");
+
+    Outcome cancelled = run("cancel", "2", "--output", "json");
+
+    assertThat(cancelled.exitCode()).isZero();
+    JsonNode run = JSON.readTree(cancelled.out()).path("runs").get(0);
+    assertThat(run.path("status").asString()).isEqualTo("cancelled");
+    assertThat(run.path("error").path("detail").asString()).contains("elsewhere");
   }
 
   @Test
