@@ -241,6 +241,22 @@ final class Computation {
     return new Changes(session, reader, plan.increment().orElseThrow(), basis, asOf);
   }
 
+  /** Looks whether the sources' servers have the indexes that runs of changes need. */
+  List<IndexCheck> indexes() {
+    List<IndexCheck> checks = new ArrayList<>();
+    plan.increment()
+        .ifPresent(increment ->
+            LookupPaths.of(increment)
+                .forEach((path, rows) -> {
+                  if (path.source().location() instanceof Source.Table) {
+                    checks.add(
+                        new IndexCheck(
+                            path.source().name(), path.columns(), rows, reader.missingIndex(path)));
+                  }
+                }));
+    return checks;
+  }
+
   List<Feature> features() {
     return plan.features();
   }

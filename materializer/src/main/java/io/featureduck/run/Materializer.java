@@ -280,6 +280,20 @@ public final class Materializer implements AutoCloseable {
   }
 
   /**
+   * Looks whether the servers of a view's sources have indexes for what its incremental runs ask.
+   *
+   * @return what was looked at; nothing where each run of the view reads everything
+   * @throws FeatureException UNKNOWN_VIEW; as {@link #sql}
+   */
+  public List<IndexCheck> indexes(String view) {
+    FeatureView definition = view(view);
+    boolean incremental = definitions.source(definition.source()).orElseThrow().incremental();
+    return incremental
+        ? compute(definition, Optional.empty(), opened -> opened.computation().indexes())
+        : List.of();
+  }
+
+  /**
    * Registers a view as it would be served, without running it.
    *
    * @return the view as it is live

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** MySQL and MariaDB, over DuckDB's MySQL extension. */
 final class MySqlTables extends ServerTables {
@@ -256,6 +257,36 @@ final class MySqlTables extends ServerTables {
 
   private static Column unknown(String name, String type) {
     return new Column(name, Optional.empty(), type, false);
+  }
+
+  @Override
+  Optional<String> missingIndex(AttachedServer server, LookupPath path) {
+    ServerSql sql = server.sql();
+    Source.Table table = server.table();
+    String indexes =
+        """
+        SELECT CAST(count(s.column_name) AS SIGNED) AS found
+        FROM information_schema.tables t
+        LEFT JOIN information_schema.statistics s ON s.table_schema = t.table_schema
+          AND s.table_name = t.table_name AND s.seq_in_index = 1 AND s.index_type = 'BTREE'
+          AND s.column_name IN (%s)
+        WHERE t.table_schema = %s AND t.table_name = %s AND t.table_type = 'BASE TABLE'
+        GROUP BY t.table_name
+        """
+            .formatted(
+                path.columns().stream().map(sql::text).collect(Collectors.joining(", ")),
+                sql.text(table.schema()),
+                sql.text(table.table()));
+    return server.ask(indexes, row -> row.getLong("found")).stream()
+        .filter(found -> found == 0)
+        .findFirst()
+        .map(none ->
+            "ALTER TABLE %s ADD INDEX (%s)"
+                .formatted(
+                    sql.table(table),
+                    path.columns().stream()
+                        .map(sql::identifier)
+                        .collect(Collectors.joining(", "))));
   }
 
   @Override

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /** Postgres, over its scanner. */
 final class PostgresTables extends ServerTables {
@@ -154,6 +155,56 @@ final class PostgresTables extends ServerTables {
       return FeatureType.parse("DECIMAL" + type.substring("numeric".length())).isPresent();
     }
     return KNOWN_TYPES.contains(type.replaceFirst("\\(\\d+\\)", ""));
+  }
+
+  @Override
+  Optional<String> missingIndex(AttachedServer server, LookupPath path) {
+    Source.Table table = server.table();
+    // A hash index finds no range, and a BRIN index no single key.
+    String unfit =
+        switch (path.use()) {
+          case RANGE -> "hash";
+          case KEYS -> "brin";
+        };
+    String indexes =
+        """
+        SELECT c.relkind::text AS kind, (SELECT count(*)::int8
+          FROM pg_catalog.pg_index i
+          JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+          JOIN pg_catalog.pg_am m ON m.oid = x.relam
+          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+          WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+            AND m.amname <> %s AND a.attname IN (%s)) AS found
+        FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p', 'm')
+        """
+            .formatted(
+                server.sql().text(unfit),
+                path.columns().stream().map(server.sql()::text).collect(Collectors.joining(", ")),
+                server.sql().text(table.schema()),
+                server.sql().text(table.table()));
+    return server
+        .ask(
+            indexes,
+            row ->
+                row.getLong("found") > 0
+                    ? Optional.<String>empty()
+                    : Optional.of(createIndex(server, path, row.getString("kind").equals("p"))))
+        .stream()
+        .findFirst()
+        .flatMap(missing -> missing);
+  }
+
+  private static String createIndex(AttachedServer server, LookupPath path, boolean partitioned) {
+    // A partitioned table's index can't be made while others write.
+    return "CREATE INDEX %sON %s (%s)"
+        .formatted(
+            partitioned ? "" : "CONCURRENTLY ",
+            server.sql().table(server.table()),
+            path.columns().stream()
+                .map(server.sql()::identifier)
+                .collect(Collectors.joining(", ")));
   }
 
   @Override

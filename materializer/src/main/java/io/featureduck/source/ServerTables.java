@@ -36,6 +36,15 @@ abstract sealed class ServerTables permits PostgresTables, MySqlTables {
    */
   abstract Map<String, Optional<Column>> columns(AttachedServer server);
 
+  /**
+   * Looks for an index that serves a way in which rows are looked up: valid, not partial, and
+   * beginning with one of the columns.
+   *
+   * @return the statement that makes one; empty where there is one, and where what is read is no
+   *     table of this server's, so that nobody can make one
+   */
+  abstract Optional<String> missingIndex(AttachedServer server, LookupPath path);
+
   /** Returns the names of tables there are, each with its schema's before it. */
   abstract List<String> names(AttachedServer server);
 

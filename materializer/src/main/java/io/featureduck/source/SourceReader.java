@@ -138,6 +138,23 @@ public final class SourceReader {
         .getFirst();
   }
 
+  /**
+   * Looks for an index by which a source's server finds the rows of a path.
+   *
+   * @return the statement that makes one; empty where there is one, or none could be: for files,
+   *     and for a view or foreign table, whose rows lie elsewhere
+   */
+  public Optional<String> missingIndex(LookupPath path) {
+    Source source = path.source();
+    return switch (source.location()) {
+      case Source.Files files -> Optional.empty();
+      case Source.Table table -> {
+        prepare(source);
+        yield ServerTables.of(table.database()).missingIndex(server(source, table), path);
+      }
+    };
+  }
+
   private void attach(Source source, Source.Table table) {
     if (attached.contains(source.name())) {
       return;

@@ -2,15 +2,20 @@ package io.featureduck.main;
 
 import io.featureduck.config.InvalidConfigException;
 import io.featureduck.definition.FeatureStore;
+import io.featureduck.definition.FeatureView;
 import io.featureduck.engine.Extensions;
 import io.featureduck.error.FeatureException;
+import io.featureduck.run.IndexCheck;
+import io.featureduck.run.Materializer;
 import io.featureduck.store.OnlineStore;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -43,6 +48,8 @@ final class DoctorCommand implements Callable<Integer> {
 
   private enum State {
     OK("ok"),
+    /** Works, and could be better. */
+    WARNING("warning"),
     /** Not there, which matters to some configs only. */
     ABSENT("absent"),
     FAILED("failed");
@@ -64,6 +71,7 @@ final class DoctorCommand implements Callable<Integer> {
       findings.addAll(extensions(definitions.materializer().extensionDirectory()));
       findings.add(database(definitions));
       findings.add(disk(definitions.materializer().stateDirectory()));
+      findings.addAll(indexes(definitions));
     } catch (InvalidConfigException e) {
       findings.add(new Finding("config", State.FAILED, e.getMessage()));
     }
@@ -133,6 +141,35 @@ final class DoctorCommand implements Callable<Integer> {
     } catch (IOException e) {
       return new Finding("disk", State.FAILED, directory + ": " + e.getMessage());
     }
+  }
+
+  private static Set<Finding> indexes(FeatureStore definitions) {
+    // Views of one source need the same indexes.
+    Set<Finding> findings = new LinkedHashSet<>();
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    try (Materializer materializer = Materializer.open(definitions, store)) {
+      for (FeatureView view : definitions.views()) {
+        try {
+          materializer.indexes(view.name()).stream()
+              .map(DoctorCommand::index)
+              .forEach(findings::add);
+        } catch (FeatureException e) {
+          String looked = "indexes for view " + view.name();
+          findings.add(new Finding(looked, State.WARNING, "not looked at: " + e.getMessage()));
+        }
+      }
+    }
+    return findings;
+  }
+
+  private static Finding index(IndexCheck check) {
+    return new Finding(
+        "index of %s on %s".formatted(check.source(), String.join(", ", check.columns())),
+        check.remedy().isEmpty() ? State.OK : State.WARNING,
+        check
+            .remedy()
+            .map(remedy -> "none; %s are found by reading all: %s".formatted(check.rows(), remedy))
+            .orElse("for " + check.rows()));
   }
 
   private static String text(List<Finding> findings) {

@@ -9,6 +9,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -265,6 +267,52 @@ class CommandLineTest {
     assertThat(JSON.readTree(outcome.out()).path("findings"))
         .extracting(finding -> finding.path("what").asString())
         .contains("JDK", "config", "online store", "disk", "DuckDB's postgres_scanner");
+  }
+
+  @Test
+  void doctor_incrementalSourceWithoutIndexes_warnsAndSaysWhichWouldHelp() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(
+        config,
+        text.replace(
+            "\"timestamp_field\": \"ordered_at\"",
+            "\"timestamp_field\": \"ordered_at\", \"incremental\": true"));
+
+    Outcome shown = run("doctor");
+    Outcome outcome = run("doctor", "--output", "json");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(shown.exitCode()).isZero();
+    assertThat(shown.out())
+        .containsPattern("index of orders on ordered_at +warning +none; .* CREATE INDEX")
+        .containsOnlyOnce("on customer_id");
+    List<JsonNode> warnings = new ArrayList<>();
+    for (JsonNode finding : JSON.readTree(outcome.out()).path("findings")) {
+      if (finding.path("state").asString().equals("warning")) {
+        warnings.add(finding);
+      }
+    }
+    assertThat(warnings)
+        .extracting(finding -> finding.path("found").asString())
+        .containsExactly(
+            "none; rows that were written lately are found by reading all: CREATE INDEX CONCURRENTLY ON \"public\".\"orders\" (\"ordered_at\")",
+            "none; the rows of touched entities are found by reading all: CREATE INDEX CONCURRENTLY ON \"public\".\"orders\" (\"customer_id\")");
+  }
+
+  @Test
+  void doctor_indexesThatCanNotBeLookedAt_warnsAndSaysWhy() throws Exception {
+    String text = Files.readString(config);
+    Files.writeString(
+        config,
+        text.replace(
+            "\"timestamp_field\": \"ordered_at\"",
+            "\"timestamp_field\": \"ordred_at\", \"incremental\": true"));
+
+    Outcome outcome = run("doctor");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(outcome.out())
+        .containsPattern("indexes for view spending +warning +not looked at: .*ordred_at");
   }
 
   @Test
