@@ -166,15 +166,21 @@ final class RetryTest {
 
   @Test
   void run_sourceSessionIsTerminated_isReadAgain() throws Exception {
-    try (Materializer materializer = open("postgres")) {
+    try (Materializer materializer = open("postgres");
+        Connection holder = source.connect();
+        Statement statement = holder.createStatement()) {
+      holder.setAutoCommit(false);
+      boolean ignored = statement.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE");
       ActiveRun active = materializer.begin("totals", RunRequest.now());
       CompletableFuture<Run> end = CompletableFuture.supplyAsync(active::finish);
-      await(active, now -> now.stage().equals(RunStage.COMPUTING.id()));
-      long ended =
-          number(
-              source,
-              "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
-      assertThat(ended).isPositive();
+      // It reads, and waits for the lock: its session is in a statement for sure.
+      String terminate =
+          "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+      while (number(source, terminate) == 0) {
+        assertThat(System.nanoTime()).as("the run never read").isLessThan(deadline);
+      }
+      holder.rollback();
 
       assertWritten(end.get(30, TimeUnit.SECONDS), 2);
     }

@@ -176,6 +176,7 @@ public final class SampleStore implements AutoCloseable {
     copy.writeToCopy(bytes, 0, bytes.length);
     long loaded = copy.endCopy();
     execute(connection, "CREATE INDEX orders_updated_at ON orders (updated_at)");
+    execute(connection, "CREATE INDEX orders_ordered_at ON orders (ordered_at)");
     execute(connection, "CREATE INDEX orders_customer_id ON orders (customer_id)");
     execute(connection, "ANALYZE orders");
     LOG.info("loaded {} orders, the last of {}", loaded, today);
