@@ -276,7 +276,7 @@ public final class DuckDbDialect extends SqlDialect {
     String type =
         switch (table.database()) {
           case POSTGRES -> "TYPE postgres, READ_ONLY";
-          // Read only, no statement could set the transaction up: see docs/decisions/009.
+          // Read only, no statement could set the transaction up: see docs/decisions/012.
           case MYSQL -> "TYPE mysql";
         };
     return "ATTACH %s AS %s (%s)"

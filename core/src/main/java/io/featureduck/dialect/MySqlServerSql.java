@@ -92,6 +92,10 @@ final class MySqlServerSql extends ServerSql {
 
   private static String asScanned(Source source, Column column) {
     String name = "\"" + column.name().replace("\"", "\"\"") + "\"";
+    if (isFlag(column)) {
+      // Whoever looks up what was found needs to know it as what it is, and not as a number.
+      return "CAST(%s AS BOOLEAN) AS %s".formatted(name, name);
+    }
     if (!isDecimal(column)) {
       return name;
     }
@@ -100,6 +104,10 @@ final class MySqlServerSql extends ServerSql {
             ? declaredDecimal(source, column).map(Object::toString).orElse("DOUBLE")
             : column.engineType();
     return "CAST(%s AS %s) AS %s".formatted(name, type, name);
+  }
+
+  private static boolean isFlag(Column column) {
+    return column.type().equals(Optional.of(Primitive.BOOL));
   }
 
   private static boolean isDecimal(Column column) {
@@ -120,7 +128,7 @@ final class MySqlServerSql extends ServerSql {
   @Override
   String comparableKey(Column column, RowSelection.OneOf selection, int index) {
     String name = identifier(column.name());
-    if (column.type().equals(Optional.of(Primitive.BOOL))) {
+    if (isFlag(column)) {
       // A TINYINT(1) may be 2, which is true.
       return "(" + name + " <> 0)";
     }

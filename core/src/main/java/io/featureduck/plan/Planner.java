@@ -220,7 +220,13 @@ public final class Planner {
   private void addConverted(SourceRows rows, List<Column> keys, List<String> reasons) {
     SourceSchema found = schemas.getOrDefault(rows.source().name(), rows.schema());
     for (Column key : keys) {
-      if (!type(found, key).equals(type(rows.schema(), key))) {
+      Optional<FeatureType> declared = type(rows.schema(), key);
+      Optional<FeatureType> held = type(found, key);
+      // A whole number is looked up alike in any type: MySQL's BIGINT UNSIGNED as an INT64.
+      boolean whole =
+          held.filter(Planner::isWholeNumber).isPresent()
+              && declared.filter(Planner::isWholeNumber).isPresent();
+      if (!whole && !held.equals(declared)) {
         reasons.add(converted(rows, key, "it is looked up by"));
       }
     }
@@ -231,6 +237,11 @@ public final class Planner {
         reasons.add(converted(rows, time, "its changes are told by"));
       }
     }
+  }
+
+  private static boolean isWholeNumber(FeatureType type) {
+    return Typed.isWhole(type)
+        || (type instanceof FeatureType.Decimal decimal && decimal.scale() == 0);
   }
 
   private static Optional<FeatureType> type(SourceSchema schema, Column column) {

@@ -26,6 +26,7 @@ final class IncrementTest {
           new SourceSchema(
               List.of(
                   column("order_id", "INT64"),
+                  column("order_nr", "DECIMAL(20,0)"),
                   column("customer_id", "INT64"),
                   column("shop", "STRING"),
                   column("amount", "DECIMAL(12,2)"),
@@ -127,9 +128,22 @@ final class IncrementTest {
     assertThat(fullOnly(joined("amount", "size"), ORDERS, SHOPS))
         .isEqualTo("it joins 'shops' on a column that no join key could be");
     assertThat(
+            fullOnly(
+                joined("amount", "name"),
+                with(ORDERS, true, false, Map.of("amount", Primitive.STRING)),
+                SHOPS))
+        .isEqualTo("source 'orders' declares another type for 'amount', which it is looked up by");
+  }
+
+  @Test
+  void plan_wholeNumberDeclaredAsAnother_isNoReasonForFullRuns() {
+    Views byOrder = counts().key("order_nr", Primitive.INT64);
+
+    assertThat(
             fullOnly(counts(), with(ORDERS, true, false, Map.of("customer_id", Primitive.INT32))))
-        .isEqualTo(
-            "source 'orders' declares another type for 'customer_id', which it is looked up by");
+        .isEmpty();
+    assertThat(fullOnly(byOrder, with(ORDERS, true, false, Map.of("order_nr", Primitive.INT64))))
+        .isEmpty();
   }
 
   @Test
