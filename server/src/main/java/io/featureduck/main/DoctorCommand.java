@@ -155,7 +155,8 @@ final class DoctorCommand implements Callable<Integer> {
               .forEach(findings::add);
         } catch (FeatureException e) {
           String looked = "indexes for view " + view.name();
-          findings.add(new Finding(looked, State.WARNING, "not looked at: " + e.getMessage()));
+          String why = String.valueOf(e.getMessage()).replaceAll("\\s*\\n\\s*", " ");
+          findings.add(new Finding(looked, State.WARNING, "not looked at: " + why));
         }
       }
     }
