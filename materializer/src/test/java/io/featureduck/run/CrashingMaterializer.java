@@ -10,6 +10,8 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A process that changes its source and runs the view over and over, until it is killed.
@@ -17,6 +19,15 @@ import java.util.Map;
  * <p>Arguments: the config, and the JDBC address of the source.
  */
 final class CrashingMaterializer {
+  /** Group 1 gets the next number, and group 2 the same one, or by turns one below 0. */
+  private static final String CHANGE_FEW =
+      """
+      UPDATE orders o SET updated_at = clock_timestamp(),
+        amount = CASE WHEN team = 0 THEN amount + 1 WHEN team = 1 OR next % 2 = 0 THEN next ELSE -next END
+      FROM (SELECT max(amount) + 1 AS next FROM orders WHERE team = 1) n
+      WHERE team IN (1, 2)\
+      """;
+
   private CrashingMaterializer() {}
 
   public static void main(String[] arguments) throws SQLException {
@@ -25,12 +36,12 @@ final class CrashingMaterializer {
     try (Materializer materializer = Materializer.open(definitions, store);
         Connection source = DriverManager.getConnection(arguments[1]);
         Statement statement = source.createStatement()) {
-      for (int i = 0; ; i++) {
-        // In turns everything changes, so that the table is replaced, and little does.
-        String which = i % 2 == 0 ? "true" : "customer_id % 50 = 7";
-        int ignored =
-            statement.executeUpdate("UPDATE orders SET amount = amount + 1 WHERE " + which);
-        Run run = materializer.run("totals", RunRequest.now());
+      for (int i = ThreadLocalRandom.current().nextInt(4); ; i++) {
+        // In turns everything changes and the table is replaced, and little does, by an increment.
+        boolean all = i % 4 == 0;
+        int ignored = statement.executeUpdate(all ? CHANGE_FEW + " OR team = 0" : CHANGE_FEW);
+        Run run =
+            materializer.run("totals", new RunRequest(all, Optional.empty(), Optional.empty()));
         System.out.println(run.status());
       }
     }
