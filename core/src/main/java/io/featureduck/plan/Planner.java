@@ -29,7 +29,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -124,7 +123,7 @@ public final class Planner {
     SourceRows own = found.get();
     Scope scope = new Scope("source '" + view.source() + "'", Optional.of(view.source()));
     own.schema().columns().forEach(scope::add);
-    List<Joined> joins = joins(own, scope);
+    List<JoinedRows> joins = joins(own, scope);
     ExpressionTyper typer = new ExpressionTyper(scope);
     List<Key> keys = keys(scope);
     List<Expression> filters = new ArrayList<>();
@@ -149,7 +148,7 @@ public final class Planner {
     LogicalPlan.Scan scan = own.scan(wanted);
     LogicalPlan input = filtered(scan, own, keyColumns, joins, filters, false);
     LogicalPlan counted = own.scan(new HashSet<>(keyColumns));
-    String fullOnly = fullOnly(own, keyColumns, joins);
+    String fullOnly = new FullOnly(schemas).reasons(own, keyColumns, joins, dependsOnNow);
     Optional<Increment> increment = Optional.empty();
     if (fullOnly.isEmpty()) {
       increment = Optional.of(increment(own, scan, keys, joins, filters, body));
@@ -167,7 +166,7 @@ public final class Planner {
       SourceRows own,
       LogicalPlan.Scan scan,
       List<Key> keys,
-      List<Joined> joins,
+      List<JoinedRows> joins,
       List<Expression> filters,
       Body body) {
     List<Column> keyColumns = columnsOf(keys);
@@ -183,117 +182,12 @@ public final class Planner {
             List.of(new Named(ENTITY_KEY, keyText(keys)))),
         own.rejected(new LogicalPlan.Fetched(Increment.CHANGED, tracked.changes()), keyColumns),
         tracked,
-        joins.stream().map(Joined::tracked).toList(),
+        joins.stream().map(JoinedRows::tracked).toList(),
         view.aggregations().stream()
             .flatMap(aggregation -> aggregation.windows().stream())
             .map(Window::length)
             .distinct()
             .toList());
-  }
-
-  /** Returns why the view's changes can't be told from its sources' cursors; empty if they can. */
-  private String fullOnly(SourceRows own, List<Column> keys, List<Joined> joins) {
-    List<String> reasons = new ArrayList<>();
-    if (!own.source().incremental()) {
-      reasons.add("source '%s' is not incremental".formatted(own.source().name()));
-    }
-    if (dependsOnNow) {
-      reasons.add("it uses now(), so every row may change with time");
-    }
-    addConverted(own, keys, reasons);
-    for (Joined joined : joins) {
-      Source source = joined.right().source();
-      if (!source.incremental() && !source.isStatic()) {
-        reasons.add(
-            "joined source '%s' is neither incremental nor static".formatted(source.name()));
-      }
-      if (joined.on().stream().anyMatch(pair -> !joined.isKey(pair))) {
-        reasons.add("it joins '%s' on a column that no join key could be".formatted(source.name()));
-      }
-      addConverted(own, joined.on().stream().map(LogicalPlan.Join.On::left).toList(), reasons);
-      addConverted(joined.right(), joined.rightKeys(), reasons);
-    }
-    return String.join("; ", new LinkedHashSet<>(reasons));
-  }
-
-  /** A server looks rows up by what a column holds, not by what is made of it here. */
-  private void addConverted(SourceRows rows, List<Column> keys, List<String> reasons) {
-    SourceSchema found = schemas.getOrDefault(rows.source().name(), rows.schema());
-    for (Column key : keys) {
-      Optional<FeatureType> declared = type(rows.schema(), key);
-      Optional<FeatureType> held = type(found, key);
-      // A whole number is looked up alike in any type: MySQL's BIGINT UNSIGNED as an INT64.
-      boolean whole =
-          held.filter(Planner::isWholeNumber).isPresent()
-              && declared.filter(Planner::isWholeNumber).isPresent();
-      if (!whole && !held.equals(declared)) {
-        reasons.add(converted(rows, key, "it is looked up by"));
-      }
-    }
-    for (Column time : List.of(rows.eventTime(), rows.cursor())) {
-      Optional<FeatureType> type = type(found, time);
-      if (!type.equals(Optional.of(Primitive.TIMESTAMP))
-          && !type.equals(Optional.of(Primitive.DATE))) {
-        reasons.add(converted(rows, time, "its changes are told by"));
-      }
-    }
-  }
-
-  private static boolean isWholeNumber(FeatureType type) {
-    return Typed.isWhole(type)
-        || (type instanceof FeatureType.Decimal decimal && decimal.scale() == 0);
-  }
-
-  private static Optional<FeatureType> type(SourceSchema schema, Column column) {
-    return schema.column(column.name()).flatMap(SourceSchema.Column::type);
-  }
-
-  private static String converted(SourceRows rows, Column column, String role) {
-    return "source '%s' declares another type for '%s', which %s"
-        .formatted(rows.source().name(), column.name(), role);
-  }
-
-  /** A join as it is planned: {@code on} and {@code columns} are as the sources name them. */
-  private record Joined(
-      Join join,
-      SourceRows own,
-      SourceRows right,
-      List<LogicalPlan.Join.On> on,
-      List<String> columns,
-      String table) {
-    /**
-     * @param fetched whether the rows are those of an increment
-     */
-    LogicalPlan newest(boolean fetched) {
-      LogicalPlan.Scan all = right.scanAll();
-      LogicalPlan rows = fetched ? new LogicalPlan.Fetched(table, all) : all;
-      List<Column> keys = rightKeys();
-      return new LogicalPlan.LatestPerEntity(
-          new LogicalPlan.Filter(rows, Logical.all(right.upToAsOf(keys))), keys, right.order());
-    }
-
-    Increment.TrackedJoin tracked() {
-      return new Increment.TrackedJoin(
-          new Increment.Tracked(right.scanAll(), rightKeys(), right.eventTime(), right.cursor()),
-          on.stream().map(LogicalPlan.Join.On::left).toList(),
-          table);
-    }
-
-    private List<Column> rightKeys() {
-      return on.stream().map(LogicalPlan.Join.On::right).toList();
-    }
-
-    boolean isKey(LogicalPlan.Join.On pair) {
-      return isKey(own, pair.left()) && isKey(right, pair.right());
-    }
-
-    private static boolean isKey(SourceRows rows, Column column) {
-      return rows.schema()
-          .column(column.name())
-          .flatMap(SourceSchema.Column::type)
-          .filter(JoinKey::isKeyType)
-          .isPresent();
-    }
   }
 
   /** A join key with where its value comes from. */
@@ -313,8 +207,8 @@ public final class Planner {
     return SourceRows.of(source, schema, pointer, mistakes);
   }
 
-  private List<Joined> joins(SourceRows own, Scope scope) {
-    List<Joined> joins = new ArrayList<>();
+  private List<JoinedRows> joins(SourceRows own, Scope scope) {
+    List<JoinedRows> joins = new ArrayList<>();
     for (int i = 0; i < view.joins().size(); i++) {
       Join join = view.joins().get(i);
       String pointer = "/joins/" + i;
@@ -325,7 +219,7 @@ public final class Planner {
     return joins;
   }
 
-  private Joined join(
+  private JoinedRows join(
       SourceRows own, SourceRows right, Join join, String pointer, Scope scope, String table) {
     Scope rightScope = new Scope("source '" + join.source() + "'", Optional.of(join.source()));
     right.schema().columns().forEach(rightScope::add);
@@ -376,7 +270,7 @@ public final class Planner {
             .filter(column -> column.type().isPresent())
             .map(SourceSchema.Column::name)
             .toList();
-    return new Joined(join, own, right, on, columns, table);
+    return new JoinedRows(join, own, right, on, columns, table);
   }
 
   private static Typed resolve(Scope scope, String name) {
@@ -422,7 +316,7 @@ public final class Planner {
       LogicalPlan scan,
       SourceRows own,
       List<Column> keyColumns,
-      List<Joined> joins,
+      List<JoinedRows> joins,
       List<Expression> filters,
       boolean fetched) {
     List<Expression> conditions = new ArrayList<>(own.upToAsOf(keyColumns));
@@ -430,7 +324,7 @@ public final class Planner {
     if (!joins.isEmpty()) {
       rows = new LogicalPlan.Filter(rows, Logical.all(conditions));
       conditions.clear();
-      for (Joined joined : joins) {
+      for (JoinedRows joined : joins) {
         rows =
             new LogicalPlan.Join(
                 rows,
