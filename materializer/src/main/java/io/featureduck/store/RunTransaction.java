@@ -36,10 +36,10 @@ import org.slf4j.LoggerFactory;
 /* A view without an online table, or with other columns, gets its rows copied into a table aside
  * that becomes the online table. Else they are copied into a temporary table and compared with the
  * online one, on the server: with all of its rows or, for an increment, with those of the same
- * entities, and what differs is written in place. Where in a full run little differs only that is written; where much does, replacing
- * the table is several times faster than updating it, so the rows go out to a file and back in, for
- * only COPY can freeze them. Frozen they must be: a reader whose snapshot is older than this
- * transaction would find a table of unfrozen rows empty after the swap.
+ * entities, and what differs is written in place. Where in a full run much differs, replacing the
+ * table is several times faster than updating it, so the rows go out to a file and back in, for only
+ * COPY can freeze them. Frozen they must be: a reader whose snapshot is older than this transaction
+ * would find a table of unfrozen rows empty after the swap.
  *
  * The swap waits for the table at most 200 ms at a time. Every lookup queues behind a waiting swap,
  * so a long reader must not be waited for.
@@ -90,8 +90,10 @@ final class RunTransaction implements AutoCloseable {
     if (OnlineTable.matches(connection, online, commit.features())) {
       outcome = compareAndWrite(rows);
     } else if (isIncremental()) {
-      throw new IllegalStateException(
-          "%s is not as the last run left it: a full run makes it anew".formatted(online));
+      throw new FeatureException(
+          ErrorCode.LOCKED,
+          "%s was changed since run %d began: the next run makes it anew"
+              .formatted(online, commit.runId()));
     } else {
       createAside();
       long read = copy(aside, rows);
