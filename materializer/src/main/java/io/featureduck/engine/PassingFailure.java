@@ -21,10 +21,12 @@ final class PassingFailure {
                   "network is unreachable",
                   "could not translate host name",
                   "could not resolve host",
-                  "unknown mysql server host",
+                  "unknown (mysql )?server host",
                   "broken pipe",
                   "timeout expired",
                   "timeout was reached",
+                  // What OpenSSL says of a connection that is gone.
+                  "unexpected eof while reading",
                   // Postgres.
                   "server closed the connection",
                   "no connection to the server",

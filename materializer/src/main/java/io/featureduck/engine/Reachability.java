@@ -3,10 +3,13 @@ package io.featureduck.engine;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.net.UnknownHostException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -35,7 +38,8 @@ public final class Reachability {
   }
 
   /**
-   * Waits for the server's greeting, at most 10 s for the connection and as long for the greeting.
+   * Waits for the server's greeting, of any of the host's addresses: for each, at most 10 s for the
+   * connection and as long for the greeting.
    *
    * @throws FeatureException SOURCE_UNAVAILABLE
    */
@@ -44,24 +48,42 @@ public final class Reachability {
     if (refusing.contains(address)) {
       return;
     }
+    try {
+      Optional<FeatureException> failure = Optional.empty();
+      for (InetAddress one : InetAddress.getAllByName(host)) {
+        failure = tryOne(new InetSocketAddress(one, port));
+        if (failure.isEmpty()) {
+          return;
+        }
+      }
+      throw failure.orElseThrow();
+    } catch (UnknownHostException e) {
+      throw unavailable(address, "can't be reached (unknown host)", e);
+    }
+  }
+
+  private Optional<FeatureException> tryOne(InetSocketAddress address) {
     int millis = Math.toIntExact(limit.toMillis());
     try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(host, port), millis);
+      socket.connect(address, millis);
       socket.setSoTimeout(millis);
-      if (socket.getInputStream().read() < 0) {
-        throw unavailable(host, port, "closed the connection without a greeting", null);
-      }
+      return socket.getInputStream().read() < 0
+          ? Optional.of(unavailable(address, "closed the connection without a greeting", null))
+          : Optional.empty();
     } catch (SocketTimeoutException e) {
-      throw unavailable(host, port, "did not answer within %d s".formatted(limit.toSeconds()), e);
+      return Optional.of(
+          unavailable(address, "did not answer within %d s".formatted(limit.toSeconds()), e));
     } catch (IOException e) {
-      throw unavailable(host, port, "can't be reached (" + e.getMessage() + ")", e);
+      return Optional.of(unavailable(address, "can't be reached (" + e.getMessage() + ")", e));
     }
   }
 
   private static FeatureException unavailable(
-      String host, int port, String what, @Nullable Throwable cause) {
+      InetSocketAddress address, String what, @Nullable Throwable cause) {
     return FeatureException.passing(
-        ErrorCode.SOURCE_UNAVAILABLE, "the server at %s:%d %s".formatted(host, port, what), cause);
+        ErrorCode.SOURCE_UNAVAILABLE,
+        "the server at %s:%d %s".formatted(address.getHostString(), address.getPort(), what),
+        cause);
   }
 
   /** Notes that the server answered, and didn't let us in. */

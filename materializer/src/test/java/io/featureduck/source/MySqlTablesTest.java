@@ -282,6 +282,37 @@ final class MySqlTablesTest {
   }
 
   @Test
+  void snapshot_connectionIsKilledInMidRun_failsAndMayBeTriedAgain() throws Exception {
+    TestMariaDb.Database database = TestMariaDb.newDatabase();
+    database.execute("CREATE TABLE a (id INT, at DATETIME)");
+    Source source = source(database, "a");
+
+    assertThatThrownBy(() ->
+            read((reader, session) -> {
+              SourceSchema ignored = reader.schema(source);
+              session.execute("BEGIN TRANSACTION");
+              Instant unused = reader.snapshot(source);
+              long connection =
+                  session
+                      .list(
+                          "FROM mysql_query('source_orders', 'SELECT connection_id() AS id', stream_results = false)",
+                          row -> row.getLong(1))
+                      .getFirst();
+              execute(database, "KILL " + connection);
+              reader.fetch(
+                  source,
+                  "CREATE TEMP TABLE t AS FROM source_orders.%s.a".formatted(database.name()));
+              return "";
+            }))
+        .isInstanceOfSatisfying(
+            FeatureException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo(ErrorCode.SOURCE_UNAVAILABLE);
+              assertThat(e.mayPass()).as(e.getMessage()).isTrue();
+            });
+  }
+
+  @Test
   void snapshot_clock_isTheServersWhateverItsTimeZone() throws Exception {
     TestMariaDb.Database database = TestMariaDb.newDatabase();
     Source source = source(database, "a");
