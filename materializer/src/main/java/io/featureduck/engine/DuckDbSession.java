@@ -216,8 +216,10 @@ public final class DuckDbSession implements AutoCloseable {
     SQLException masked = new SQLException(message, e.getSQLState());
     masked.setStackTrace(e.getStackTrace());
     ErrorCode code = code(message);
-    return code == ErrorCode.SOURCE_UNAVAILABLE && PassingFailure.isOne(message)
-        ? FeatureException.passing(code, shorten(message), masked)
+    // A server that goes away while a statement is prepared comes as a Binder Error.
+    boolean ofSource = code == ErrorCode.SOURCE_UNAVAILABLE || code == ErrorCode.SOURCE_SCHEMA;
+    return ofSource && PassingFailure.isOne(message)
+        ? FeatureException.passing(ErrorCode.SOURCE_UNAVAILABLE, shorten(message), masked)
         : new FeatureException(code, shorten(message), masked);
   }
 
