@@ -95,9 +95,16 @@ public final class ComputedRows implements Rows {
     session.memoryBytes().ifPresent(progress::memory);
     progress.enter(RunStage.COPYING);
     while (more) {
-      out.startRow(columns);
+      long time = rows.getLong(columns);
+      boolean gone = rows.wasNull();
       byte[] key = BinaryCopy.utf8(rows.getString(1));
+      if (gone && key.length > KEY_BYTES_MAX) {
+        // Whoever has no row and can't have had one.
+        more = next(rows);
+        continue;
+      }
       checkKey(key);
+      out.startRow(columns);
       out.putText(key);
       for (int i = 0; i < writers.length; i++) {
         try {
@@ -110,8 +117,7 @@ public final class ComputedRows implements Rows {
               e);
         }
       }
-      long time = rows.getLong(columns);
-      if (rows.wasNull()) {
+      if (gone) {
         out.putNull();
       } else if (time == ColumnWriter.INFINITE_MICROS) {
         throw new FeatureException(

@@ -35,6 +35,7 @@ final class ActiveRun {
   private static final long RETRY_PAUSE_MILLIS = 500;
   private static final long RETRY_PAUSE_MILLIS_MAX = 60_000;
   private static final long PROGRESS_SECONDS = 1;
+  private static final Duration STUCK_AFTER = Duration.ofSeconds(30);
   private static final String TAKEN_OVER =
       "another process has closed this run: nothing of it is kept";
 
@@ -72,6 +73,11 @@ final class ActiveRun {
 
   RunProgress progress() {
     return progress;
+  }
+
+  /** Tells whether it was cancelled so long ago that whatever it waits for doesn't hear of it. */
+  boolean isStuck() {
+    return cancellation.age().compareTo(STUCK_AFTER) > 0;
   }
 
   void cancel(String why) {
@@ -270,18 +276,20 @@ final class ActiveRun {
       Optional<Long> touched = changes.findTouched();
       if (touched.isPresent()) {
         LOG.info("run {} of view {}: {} entities are touched", runId, view.name(), touched.get());
-        changes.fetchRows();
-        changes.reads().forEach(progress::read);
-        return new Selected(
-            Run.Kind.INCREMENTAL,
-            changes.sql(computation.features()),
-            Optional.of(changes.lowerBound()),
-            progress.rowsRead(),
-            changes.rejected());
+        if (changes.fetchRows()) {
+          changes.reads().forEach(progress::read);
+          return new Selected(
+              Run.Kind.INCREMENTAL,
+              changes.sql(computation.features()),
+              Optional.of(changes.lowerBound()),
+              progress.rowsRead(),
+              changes.rejected());
+        }
       }
       whyFull = "so many entities are touched that reading everything once is cheaper";
     }
     LOG.info("run {} of view {} is a full one: {}", runId, view.name(), whyFull);
+    progress.full(whyFull);
     computation.checkValues();
     Rejected rejected = computation.rejected();
     computation.reads(rejected).forEach(progress::read);
@@ -294,7 +302,7 @@ final class ActiveRun {
         "run {} of view {}: {} rows read, {} of {} written, {} s, rejected {}",
         runId,
         view.name(),
-        done.rejected().rows(),
+        progress.rowsRead(),
         done.written().rowsWritten(),
         done.written().rows(),
         elapsed().toMillis() / 1_000.0,
@@ -335,7 +343,7 @@ final class ActiveRun {
       return materializer
           .store()
           .run(runId)
-          .filter(noted -> failure.mayPass() && noted.status() == Run.Status.SUCCEEDED);
+          .filter(noted -> noted.status() == Run.Status.SUCCEEDED);
     } catch (FeatureException e) {
       failure.addSuppressed(e);
       return Optional.empty();

@@ -143,7 +143,7 @@ public final class Materializer implements AutoCloseable {
       ActiveRun run = new ActiveRun(this, view, version, runId, request, lock);
       ActiveRun ignored = active.put(runId, run);
       return run;
-    } catch (FeatureException e) {
+    } catch (RuntimeException e) {
       lock.close();
       throw e;
     }
@@ -291,6 +291,20 @@ public final class Materializer implements AutoCloseable {
     return incremental
         ? compute(definition, Optional.empty(), opened -> opened.computation().indexes())
         : List.of();
+  }
+
+  /**
+   * Returns why each run of a view reads everything, though its source is declared incremental;
+   * empty where some need not, or the source isn't.
+   *
+   * @throws FeatureException UNKNOWN_VIEW; as {@link #sql}
+   */
+  public Optional<String> alwaysFull(String view) {
+    FeatureView definition = view(view);
+    boolean incremental = definitions.source(definition.source()).orElseThrow().incremental();
+    return incremental
+        ? compute(definition, Optional.empty(), opened -> opened.computation().alwaysFull())
+        : Optional.empty();
   }
 
   /**

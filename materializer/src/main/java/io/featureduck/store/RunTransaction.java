@@ -73,7 +73,8 @@ final class RunTransaction implements AutoCloseable {
     this.online = commit.live().table();
     this.aside = "featureduck_run_" + commit.runId();
     PGConnection postgres = connection.unwrap(PGConnection.class);
-    this.registration = cancellation.onCancel(postgres::cancelQuery);
+    this.registration =
+        cancellation.onCancel(postgres::cancelQuery, () -> connection.abort(Runnable::run));
     connection.setAutoCommit(false);
   }
 
