@@ -3,10 +3,11 @@ package io.featureduck.engine;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
-import io.featureduck.store.BinaryCopy;
+import io.featureduck.store.RowWriter;
 import io.featureduck.store.Rows;
 import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStage;
+import io.featureduck.store.UnfitValueException;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.sql.ResultSet;
@@ -46,7 +47,7 @@ public final class ComputedRows implements Rows {
   }
 
   @Override
-  public long writeTo(BinaryCopy out) throws SQLException {
+  public long writeTo(RowWriter out) throws SQLException {
     progress.computed(0);
     progress.enter(RunStage.COMPUTING);
     return session.stream(select(), rows -> write(rows, out));
@@ -83,7 +84,7 @@ public final class ComputedRows implements Rows {
     };
   }
 
-  private long write(ResultSet rows, BinaryCopy out) throws SQLException {
+  private long write(ResultSet rows, RowWriter out) throws SQLException {
     int columns = features.size() + 2;
     ColumnWriter[] writers = new ColumnWriter[features.size()];
     for (int i = 0; i < writers.length; i++) {
@@ -96,7 +97,7 @@ public final class ComputedRows implements Rows {
     progress.enter(RunStage.COPYING);
     while (more) {
       out.startRow(columns);
-      byte[] key = BinaryCopy.utf8(rows.getString(1));
+      byte[] key = RowWriter.utf8(rows.getString(1));
       checkKey(key);
       out.putText(key);
       for (int i = 0; i < writers.length; i++) {
@@ -167,14 +168,5 @@ public final class ComputedRows implements Rows {
       }
     }
     return false;
-  }
-
-  /** A value that the online store can't keep. */
-  static final class UnfitValueException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    UnfitValueException(String message) {
-      super(message);
-    }
   }
 }

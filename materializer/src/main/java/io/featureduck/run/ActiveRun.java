@@ -88,6 +88,16 @@ final class ActiveRun {
     materializer.tell(event(RunEvent.Type.STARTED));
     LOG.info("run {} of view {} started", runId, view.name());
     try {
+      computeAndTell();
+      return noted();
+    } finally {
+      lock.close();
+      materializer.ended(this);
+    }
+  }
+
+  private void computeAndTell() {
+    try {
       waitForPermit();
       try {
         Done done = withTimeout();
@@ -101,14 +111,20 @@ final class ActiveRun {
     } catch (RuntimeException e) {
       LOG.error("run {} of view {} met a bug", runId, view.name(), e);
       failed(new FeatureException(ErrorCode.INTERNAL, "internal error: see the log", e));
-    } finally {
-      lock.close();
-      materializer.ended(this);
     }
-    return materializer
-        .store()
-        .run(runId)
-        .orElseThrow(() -> new IllegalStateException("run %d is not noted".formatted(runId)));
+  }
+
+  /** Returns the run as the store has it, over the lock's connection where that is still good. */
+  private Run noted() {
+    Optional<Run> noted;
+    try {
+      noted = lock.run(runId);
+    } catch (FeatureException e) {
+      LOG.debug("the lock's connection is gone", e);
+      noted = materializer.store().run(runId);
+    }
+    return noted.orElseThrow(
+        () -> new IllegalStateException("run %d is not noted".formatted(runId)));
   }
 
   private record Done(RunCommit.Written written, Rejected rejected) {}
@@ -228,8 +244,7 @@ final class ActiveRun {
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
-      LiveView live =
-          materializer.store().register(view, computation.features(), materializer.hostName());
+      LiveView live = lock.register(view, computation.features(), materializer.hostName());
       progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
       Selected selected = select(computation, live, basis);

@@ -130,7 +130,7 @@ public final class Materializer implements AutoCloseable {
                 new FeatureException(
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
     try {
-      int version = store.liveView(name).map(LiveView::version).orElse(1);
+      int version = lock.liveView().map(LiveView::version).orElse(1);
       RunStart start =
           new RunStart(version, kind(view, request), ENGINE, request.scheduledAt(), host);
       long runId =
