@@ -3,10 +3,11 @@ package io.featureduck.engine;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
-import io.featureduck.store.BinaryCopy;
+import io.featureduck.store.RowWriter;
 import io.featureduck.store.Rows;
 import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStage;
+import io.featureduck.store.UnfitValueException;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.sql.ResultSet;
@@ -46,7 +47,7 @@ public final class ComputedRows implements Rows {
   }
 
   @Override
-  public long writeTo(BinaryCopy out) throws SQLException {
+  public long writeTo(RowWriter out) throws SQLException {
     progress.computed(0);
     progress.enter(RunStage.COMPUTING);
     return session.stream(select(), rows -> write(rows, out));
@@ -83,7 +84,7 @@ public final class ComputedRows implements Rows {
     };
   }
 
-  private long write(ResultSet rows, BinaryCopy out) throws SQLException {
+  private long write(ResultSet rows, RowWriter out) throws SQLException {
     int columns = features.size() + 2;
     ColumnWriter[] writers = new ColumnWriter[features.size()];
     for (int i = 0; i < writers.length; i++) {
@@ -97,7 +98,7 @@ public final class ComputedRows implements Rows {
     while (more) {
       long time = rows.getLong(columns);
       boolean gone = rows.wasNull();
-      byte[] key = BinaryCopy.utf8(rows.getString(1));
+      byte[] key = RowWriter.utf8(rows.getString(1));
       if (gone && key.length > KEY_BYTES_MAX) {
         // Whoever has no row and can't have had one.
         more = next(rows);
@@ -173,14 +174,5 @@ public final class ComputedRows implements Rows {
       }
     }
     return false;
-  }
-
-  /** A value that the online store can't keep. */
-  static final class UnfitValueException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    UnfitValueException(String message) {
-      super(message);
-    }
   }
 }

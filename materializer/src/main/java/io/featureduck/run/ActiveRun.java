@@ -51,6 +51,7 @@ final class ActiveRun {
   private Optional<Instant> asOf = Optional.empty();
   private Rejected rejected = new Rejected(0, 0, 0, 0);
   private volatile Optional<DuckDbSession> open = Optional.empty();
+  private volatile boolean stopped;
 
   ActiveRun(
       Materializer materializer,
@@ -84,6 +85,12 @@ final class ActiveRun {
     cancellation.cancel(ErrorCode.CANCELLED, why);
   }
 
+  /** Ends the run, for its process does; its tick is open again. */
+  void stop() {
+    stopped = true;
+    cancel("the materializer is being stopped");
+  }
+
   /** Ends the run, for another process counts it as ended. */
   void takenOver() {
     cancellation.cancel(ErrorCode.LOCKED, TAKEN_OVER);
@@ -93,6 +100,16 @@ final class ActiveRun {
   Run finish() {
     materializer.tell(event(RunEvent.Type.STARTED));
     LOG.info("run {} of view {} started", runId, view.name());
+    try {
+      computeAndTell();
+      return noted();
+    } finally {
+      lock.close();
+      materializer.ended(this);
+    }
+  }
+
+  private void computeAndTell() {
     try {
       waitForPermit();
       try {
@@ -107,14 +124,20 @@ final class ActiveRun {
     } catch (RuntimeException e) {
       LOG.error("run {} of view {} met a bug", runId, view.name(), e);
       failed(new FeatureException(ErrorCode.INTERNAL, "internal error: see the log", e));
-    } finally {
-      lock.close();
-      materializer.ended(this);
     }
-    return materializer
-        .store()
-        .run(runId)
-        .orElseThrow(() -> new IllegalStateException("run %d is not noted".formatted(runId)));
+  }
+
+  /** Returns the run as the store has it, over the lock's connection where that is still good. */
+  private Run noted() {
+    Optional<Run> noted;
+    try {
+      noted = lock.run(runId);
+    } catch (FeatureException e) {
+      LOG.debug("the lock's connection is gone", e);
+      noted = materializer.store().run(runId);
+    }
+    return noted.orElseThrow(
+        () -> new IllegalStateException("run %d is not noted".formatted(runId)));
   }
 
   private record Done(RunCommit.Written written, Rejected rejected) {}
@@ -234,8 +257,7 @@ final class ActiveRun {
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
-      LiveView live =
-          materializer.store().register(view, computation.features(), materializer.hostName());
+      LiveView live = lock.register(view, computation.features(), materializer.hostName());
       progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
       Selected selected = select(computation, live, basis);
@@ -372,6 +394,9 @@ final class ActiveRun {
               failure,
               asOf,
               progress.now());
+      if (stopped && cancelled) {
+        materializer.store().giveTickBack(runId);
+      }
     } catch (FeatureException e) {
       // The next run of the view closes this one as an orphan.
       LOG.warn("the failure of run {} could not be noted", runId, e);

@@ -130,7 +130,7 @@ public final class Materializer implements AutoCloseable {
                 new FeatureException(
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
     try {
-      int version = store.liveView(name).map(LiveView::version).orElse(1);
+      int version = lock.liveView().map(LiveView::version).orElse(1);
       RunStart start =
           new RunStart(version, kind(view, request), ENGINE, request.scheduledAt(), host);
       long runId =
@@ -399,7 +399,7 @@ public final class Materializer implements AutoCloseable {
 
   /** Cancels what runs, and waits a few seconds for it to end. */
   void cancelAll() {
-    active.values().forEach(run -> run.cancel("the materializer is being stopped"));
+    active.values().forEach(ActiveRun::stop);
     long end = System.nanoTime() + CLOSE_MILLIS_MAX * 1_000_000;
     synchronized (active) {
       while (!active.isEmpty()) {
