@@ -49,7 +49,7 @@ public final class OnlineStore {
 
   /**
    * Makes the schema and the tables, or brings them up to date; several processes may do so at
-   * once.
+   * once. Where they are, nothing is written, so a role that may only read is enough.
    *
    * @throws FeatureException STORE_UNAVAILABLE, also where a newer FeatureDuck has been here
    */
@@ -74,14 +74,14 @@ public final class OnlineStore {
                   .formatted(database.place(), migration.getVersion()));
         }
       }
-      int migrations = flyway.migrate().migrationsExecuted;
-      if (migrations > 0) {
+      if (flyway.info().pending().length > 0) {
+        int migrations = flyway.migrate().migrationsExecuted;
         LOG.info("applied {} schema migrations to {}", migrations, database.place());
       }
     } catch (FlywayException e) {
       throw new FeatureException(
           ErrorCode.STORE_UNAVAILABLE,
-          "the schema of the online store at %s can't be brought up to date"
+          "the schema of the online store at %s can't be brought up to date by this role: let a role that may, as the one that materializes, start first"
               .formatted(database.place()),
           e);
     }

@@ -182,6 +182,11 @@ final class PostgresDatabase extends StoreDatabase {
   }
 
   @Override
+  String tableBytes(String name) {
+    return "coalesce(pg_total_relation_size(to_regclass(" + name + ")), 0)";
+  }
+
+  @Override
   String jsonText(String column) {
     return column + "::text";
   }

@@ -40,7 +40,8 @@ final class RunRecords {
            WHERE c.view = v.view AND c.version = v.version),
           w."rows", w.event_min, w.event_max,
           (SELECT max(s.finished_at) FROM featureduck_runs s
-           WHERE s.view = v.view AND s.version = v.version AND s.status = 'succeeded')
+           WHERE s.view = v.view AND s.version = v.version AND s.status = 'succeeded'),
+          %s
         FROM featureduck_views v
         LEFT JOIN (
           SELECT m.view, m.version, max(u.upper_bound) AS as_of, max(m."rows") AS "rows",
@@ -53,7 +54,8 @@ final class RunRecords {
           ORDER BY l.run_id DESC LIMIT 1)
         WHERE v.live ORDER BY v.view
         """
-            .formatted(columns, database.jsonText("v.definition"));
+            .formatted(
+                columns, database.jsonText("v.definition"), database.tableBytes(tableName()));
     // The newest runs are enough: whatever satisfies the latest tick began after it.
     this.ticks =
         """
@@ -165,10 +167,16 @@ final class RunRecords {
         view,
         view.asOf(),
         rows.getLong(23),
+        rows.getLong(27),
         database.instant(rows, 24),
         database.instant(rows, 25),
         database.instant(rows, 26),
         hasRun ? Optional.of(run(rows)) : Optional.empty());
+  }
+
+  /** Returns {@link LiveView#table} of {@code v}, as SQL. */
+  private static String tableName() {
+    return "concat('online_', v.view, CASE WHEN v.version > 1 THEN concat('__v', v.version) ELSE '' END)";
   }
 
   /** As {@link OnlineStore#ticks}. */

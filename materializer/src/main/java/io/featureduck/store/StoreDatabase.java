@@ -82,6 +82,9 @@ abstract sealed class StoreDatabase permits PostgresDatabase {
   /** Returns the instant so many seconds ago, as SQL. */
   abstract String ago(String seconds);
 
+  /** Returns how many bytes a table takes with its indexes, 0 where there is none, as SQL. */
+  abstract String tableBytes(String name);
+
   /** Returns the text of a JSON column, as SQL. */
   abstract String jsonText(String column);
 
