@@ -8,6 +8,7 @@ import io.featureduck.definition.FeatureView.Freshness;
 import io.featureduck.definition.Join;
 import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Projection;
+import io.featureduck.definition.Storage;
 import io.featureduck.definition.Window;
 import io.featureduck.expression.Expression;
 import io.featureduck.type.FeatureType;
@@ -73,7 +74,6 @@ final class ViewReader {
         }
       }
     }
-    checkStorage(view);
     List<Expression> filters = view.items("filters").stream().map(Node::expression).toList();
     FeatureNames names = new FeatureNames(view, ofView);
     List<Aggregation> aggregations = new ArrayList<>();
@@ -99,6 +99,9 @@ final class ViewReader {
         schedule(view, "full_refresh_schedule"),
         view.zone("timezone"),
         freshness(view),
+        view.text("storage").filter(Storage.JSONB.id()::equals).isPresent()
+            ? Storage.JSONB
+            : Storage.TYPED,
         view.child("cache").durationOrZero("max_age", cacheMaxAge),
         view.text("description", ""),
         view.text("owner", ""),
@@ -319,13 +322,6 @@ final class ViewReader {
     view.entries("tags")
         .forEach((name, node) -> node.text().ifPresent(text -> tags.put(name, text)));
     return tags;
-  }
-
-  private static void checkStorage(Node view) {
-    Node storage = view.child("storage");
-    if (storage.text().filter("jsonb"::equals).isPresent()) {
-      storage.mistake("jsonb storage is not built yet: expected 'typed'");
-    }
   }
 
   /** The names of one view's features so far. */

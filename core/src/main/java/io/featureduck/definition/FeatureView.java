@@ -33,6 +33,7 @@ public record FeatureView(
     Optional<String> fullRefreshSchedule,
     ZoneId timezone,
     Optional<Freshness> freshness,
+    Storage storage,
     Duration cacheMaxAge,
     String description,
     String owner,

@@ -10,6 +10,7 @@ import io.featureduck.plan.SourceSchema;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.OffsetDateTime;
@@ -22,6 +23,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.zip.CRC32C;
 
 /** DuckDB's SQL, of version 1.5. */
 public final class DuckDbDialect extends SqlDialect {
@@ -102,14 +104,14 @@ public final class DuckDbDialect extends SqlDialect {
   private String where(LogicalPlan.Scan scan, RowSelection selection) {
     return switch (selection) {
       case RowSelection.All unused -> "";
-      case RowSelection.Within(var column, var after, var upTo, var orNull) -> {
-        String time = read(scan.source(), scan.schema().column(column.name()).orElseThrow());
-        yield " WHERE (%s > %s%s)%s"
+      case RowSelection.Within within -> {
+        SourceSchema.Column column = scan.schema().column(within.column().name()).orElseThrow();
+        String time = read(scan.source(), column);
+        yield " WHERE (%s%s)%s"
             .formatted(
-                time,
-                timestamp(after),
-                upTo.map(end -> " AND " + time + " <= " + timestamp(end)).orElse(""),
-                orNull ? " OR " + time + " IS NULL" : "");
+                later(scan.source(), column, time, within.after()),
+                within.upTo().map(end -> " AND " + time + " <= " + timestamp(end)).orElse(""),
+                within.orNull() ? " OR " + time + " IS NULL" : "");
       }
       case RowSelection.InTable(var columns, var table, var tableColumns) ->
           " WHERE (%s) IN (SELECT (%s) FROM %s)"
@@ -117,6 +119,15 @@ public final class DuckDbDialect extends SqlDialect {
       case RowSelection.OneOf unused ->
           throw new IllegalArgumentException("files are searched by a table of the session");
     };
+  }
+
+  private String later(Source source, SourceSchema.Column column, String time, Instant after) {
+    if (column.engineType().equals("DATE")) {
+      // All of a day's rows have its midnight, those written after the bound, too.
+      LocalDate day = LocalBounds.after(after, source.timezone()).toLocalDate();
+      return identifier(column.name()) + " >= " + date(day);
+    }
+    return time + " > " + timestamp(after);
   }
 
   /** Two sources may have a key in two types: as texts, they compare. */
@@ -287,11 +298,17 @@ public final class DuckDbDialect extends SqlDialect {
   }
 
   /**
-   * Returns the name under which a session attaches the source's database: what {@code
-   * postgres_query} and {@code mysql_query} are asked of.
+   * Returns the name under which a session attaches the database of a table: what {@code
+   * postgres_query} and {@code mysql_query} are asked of. Sources with one connection string, but
+   * for its password, have one attachment, and so one transaction and one snapshot.
    */
   public String attachedName(Source source) {
-    return "source_" + source.name();
+    Source.Table table = (Source.Table) source.location();
+    byte[] connection =
+        ConnectionText.masked(table.connection().reveal()).getBytes(StandardCharsets.UTF_8);
+    CRC32C sum = new CRC32C();
+    sum.update(connection);
+    return "%s_%08x".formatted(table.database().name().toLowerCase(Locale.ROOT), sum.getValue());
   }
 
   @Override

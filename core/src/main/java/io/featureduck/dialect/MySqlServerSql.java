@@ -31,8 +31,9 @@ final class MySqlServerSql extends ServerSql {
 
   @Override
   public String text(String value) {
-    // What a backslash is depends on sql_mode (NO_BACKSLASH_ESCAPES).
-    return value.indexOf('\\') < 0
+    // What a backslash is depends on sql_mode (NO_BACKSLASH_ESCAPES); U+0000 ends DuckDB's
+    // statement.
+    return value.indexOf('\\') < 0 && value.indexOf('\0') < 0
         ? "'" + value.replace("'", "''") + "'"
         : "_utf8mb4 X'%s'"
             .formatted(HexFormat.of().formatHex(value.getBytes(StandardCharsets.UTF_8)));

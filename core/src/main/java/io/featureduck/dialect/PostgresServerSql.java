@@ -15,7 +15,9 @@ import java.util.Optional;
 final class PostgresServerSql extends ServerSql {
   @Override
   public String from(String attached, String sql) {
-    return "postgres_query(%s, %s)".formatted(text(attached), text(sql));
+    // DuckDB's own quoting: a backslash is a character like any other there.
+    return "postgres_query('%s', '%s')"
+        .formatted(attached.replace("'", "''"), sql.replace("'", "''"));
   }
 
   @Override
@@ -25,7 +27,9 @@ final class PostgresServerSql extends ServerSql {
 
   @Override
   public String text(String value) {
-    return "'" + value.replace("'", "''") + "'";
+    String quoted = "'" + value.replace("'", "''") + "'";
+    // What a backslash is depends on standard_conforming_strings, but not in E''.
+    return value.indexOf('\\') < 0 ? quoted : "E" + quoted.replace("\\", "\\\\");
   }
 
   @Override

@@ -9,8 +9,8 @@ import io.featureduck.plan.SourceSchema.Column;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Decimal;
 import io.featureduck.type.FeatureType.Primitive;
+import java.math.BigInteger;
 import java.time.Instant;
-import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
@@ -22,6 +22,7 @@ import java.time.zone.ZoneOffsetTransition;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -33,6 +34,8 @@ import java.util.stream.Collectors;
  * compared by DuckDB again.
  */
 public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql {
+  private static final Pattern DAY =
+      Pattern.compile("-?infinity|\\d{4,7}-\\d{2}-\\d{2}( \\(BC\\))?");
   private static final DateTimeFormatter LOCAL_TIME =
       new DateTimeFormatterBuilder()
           .appendPattern("uuuu-MM-dd HH:mm:ss")
@@ -230,13 +233,22 @@ public abstract sealed class ServerSql permits PostgresServerSql, MySqlServerSql
       throw new IllegalArgumentException("no join key is of type " + type);
     }
     return switch (primitive) {
-      case INT32, INT64 -> Long.toString(Long.parseLong(value));
+      // A column may hold more than the key's type does.
+      case INT32, INT64 -> new BigInteger(value).toString();
       case STRING -> text(value);
-      case DATE -> "DATE '" + LocalDate.parse(value) + "'";
+      case DATE -> "DATE '" + day(value) + "'";
       case BOOL -> Boolean.parseBoolean(value) ? "TRUE" : "FALSE";
       case FLOAT32, FLOAT64, BYTES, TIMESTAMP, JSON ->
           throw new IllegalArgumentException("no join key is of type " + type);
     };
+  }
+
+  /** Returns a day of DuckDB's as Postgres writes it: {@code 0044-03-15 BC}, {@code infinity}. */
+  private static String day(String value) {
+    if (!DAY.matcher(value).matches()) {
+      throw new IllegalArgumentException("'%s' is no day".formatted(value));
+    }
+    return value.replace("(BC)", "BC");
   }
 
   /** Tells the DECIMAL that a source's definition declares for a column. */

@@ -184,7 +184,7 @@ final class DuckDbDialectTest {
 
     assertThat(DIALECT.render(plan, AS_OF))
         .contains(
-            "FROM postgres_query('source_orders', 'SELECT \"customer_id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\", \"ordered_at\" FROM \"My Schema\".\"Or\"\"der''s\"')");
+            "FROM postgres_query('postgres_06ae5621', 'SELECT \"customer_id\", CAST(\"amount\" AS numeric(12,2)) AS \"amount\", \"ordered_at\" FROM \"My Schema\".\"Or\"\"der''s\"')");
   }
 
   @Test
@@ -217,7 +217,7 @@ final class DuckDbDialectTest {
 
     assertGolden("mysql.sql", DIALECT.show(plan, AS_OF));
     assertThat(DuckDbDialect.overAttached().render(plan, AS_OF))
-        .contains("FROM \"source_orders\".\"shop\".\"Or\"\"der's\"")
+        .contains("FROM \"mysql_9524c1fa\".\"shop\".\"Or\"\"der's\"")
         .doesNotContain("ATTACH");
     assertThat(DIALECT.place(source))
         .isEqualTo(
@@ -229,7 +229,7 @@ final class DuckDbDialectTest {
     LogicalPlan plan = plan(Views.over("orders").aggregate(COUNT, "", "n")).plan();
 
     assertThat(DuckDbDialect.overAttached().render(plan, AS_OF))
-        .contains("FROM \"source_orders\".\"public\".\"orders\"");
+        .containsPattern("FROM \"postgres_[0-9a-f]{8}\"\\.\"public\"\\.\"orders\"");
     assertThat(DuckDbDialect.overAttached().show(plan, AS_OF)).isEqualTo(DIALECT.show(plan, AS_OF));
   }
 

@@ -98,7 +98,7 @@ final class SelectionSqlTest {
   void condition_keys_areLiteralsOfTheirTypes() {
     assertThat(postgres(oneOf("id", false, "1", "-2"))).isEqualTo("\"id\" IN (1, -2)");
     assertThat(postgres(oneOf("name", false, "it's", "a\\b")))
-        .isEqualTo("\"name\" IN ('it''s', 'a\\b')");
+        .isEqualTo("\"name\" IN ('it''s', E'a\\\\b')");
     assertThat(mySql(oneOf("name", false, "it's"))).startsWith("`name` IN (");
     assertThat(postgres(oneOf("day", false, "2026-01-01")))
         .isEqualTo("\"day\" IN (DATE '2026-01-01')");

@@ -62,8 +62,8 @@ final class ServerSqlTest {
       value = {
         "it's|'it''s'|'it''s'",
         "\"x\" 🦆|'\"x\" 🦆'|'\"x\" 🦆'",
-        "a\\'b|'a\\''b'|_utf8mb4 X'615c2762'",
-        "\\ü|'\\ü'|_utf8mb4 X'5cc3bc'",
+        "a\\'b|E'a\\\\''b'|_utf8mb4 X'615c2762'",
+        "\\ü|E'\\\\ü'|_utf8mb4 X'5cc3bc'",
         "``|''|''"
       })
   void text_anyCharacters_meansItselfWhateverTheServersSettings(

@@ -10,6 +10,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Projection;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.Source;
+import io.featureduck.definition.Storage;
 import io.featureduck.definition.Window;
 import io.featureduck.expression.ExpressionParser;
 import io.featureduck.type.FeatureType;
@@ -113,6 +114,7 @@ public final class Views {
         Optional.empty(),
         ZoneOffset.UTC,
         Optional.empty(),
+        Storage.TYPED,
         Duration.ZERO,
         "",
         "",

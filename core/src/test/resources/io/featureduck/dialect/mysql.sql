@@ -1,4 +1,4 @@
-ATTACH 'host=db database=shop user=duck password=***' AS "source_orders" (TYPE mysql);
+ATTACH 'host=db database=shop user=duck password=***' AS "mysql_9524c1fa" (TYPE mysql);
 WITH "orders" AS (
   SELECT
     "customer_id",
@@ -6,7 +6,7 @@ WITH "orders" AS (
     CAST("stamped_at" AS TIMESTAMPTZ) AS "stamped_at",
     CAST("quantity" AS BIGINT) AS "quantity",
     timezone('Europe/Berlin', "ordered_at") AS "ordered_at"
-  FROM "source_orders"."shop"."Or""der's"
+  FROM "mysql_9524c1fa"."shop"."Or""der's"
 ),
 "filtered" AS (
   SELECT *

@@ -1,7 +1,7 @@
 package io.featureduck.engine;
 
-import io.featureduck.engine.ComputedRows.UnfitValueException;
-import io.featureduck.store.BinaryCopy;
+import io.featureduck.store.RowWriter;
+import io.featureduck.store.UnfitValueException;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
@@ -16,7 +16,7 @@ interface ColumnWriter {
   /** Stands for an infinite instant, which no answer could show; DuckDB's are far from it. */
   long INFINITE_MICROS = Long.MAX_VALUE;
 
-  void write(ResultSet rows, int column, BinaryCopy out) throws SQLException;
+  void write(ResultSet rows, int column, RowWriter out) throws SQLException;
 
   /** Returns the writer of features of {@code type}, in the form that ComputedRows selects. */
   static ColumnWriter of(FeatureType type) {
@@ -103,7 +103,7 @@ interface ColumnWriter {
     };
   }
 
-  private static void putArray(FeatureType type, @Nullable Array array, BinaryCopy out)
+  private static void putArray(FeatureType type, @Nullable Array array, RowWriter out)
       throws SQLException {
     if (array == null) {
       out.putNull();
@@ -114,14 +114,14 @@ interface ColumnWriter {
     for (Object element : elements) {
       hasNulls |= element == null;
     }
-    int start = out.startArray(oid(type), elements.length, hasNulls);
+    out.startArray(type, elements.length, hasNulls);
     for (Object element : elements) {
       put(type, element, out);
     }
-    out.endArray(start);
+    out.endArray();
   }
 
-  private static void put(FeatureType type, @Nullable Object value, BinaryCopy out) {
+  private static void put(FeatureType type, @Nullable Object value, RowWriter out) {
     if (value == null) {
       out.putNull();
       return;
@@ -162,7 +162,7 @@ interface ColumnWriter {
   }
 
   private static byte[] text(String value) {
-    byte[] utf8 = BinaryCopy.utf8(value);
+    byte[] utf8 = RowWriter.utf8(value);
     if (ComputedRows.hasZero(utf8)) {
       throw new UnfitValueException(
           "text with U+0000, which the online store can't keep: '%.60s'"
@@ -184,26 +184,5 @@ interface ColumnWriter {
       }
     }
     return text(value);
-  }
-
-  /** Returns Postgres' number of the type, as pg_type.dat of its source has it. */
-  private static int oid(FeatureType type) {
-    return switch (type) {
-      case Primitive primitive ->
-          switch (primitive) {
-            case BOOL -> 16;
-            case BYTES -> 17;
-            case INT64 -> 20;
-            case INT32 -> 23;
-            case STRING -> 25;
-            case FLOAT32 -> 700;
-            case FLOAT64 -> 701;
-            case DATE -> 1082;
-            case TIMESTAMP -> 1184;
-            case JSON -> 3802;
-          };
-      case FeatureType.Decimal decimal -> 1700;
-      case FeatureType.Array array -> throw new IllegalStateException("arrays don't nest");
-    };
   }
 }

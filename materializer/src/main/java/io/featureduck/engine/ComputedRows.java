@@ -3,10 +3,11 @@ package io.featureduck.engine;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
-import io.featureduck.store.BinaryCopy;
+import io.featureduck.store.RowWriter;
 import io.featureduck.store.Rows;
 import io.featureduck.store.RunProgress;
 import io.featureduck.store.RunStage;
+import io.featureduck.store.UnfitValueException;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.sql.ResultSet;
@@ -46,7 +47,7 @@ public final class ComputedRows implements Rows {
   }
 
   @Override
-  public long writeTo(BinaryCopy out) throws SQLException {
+  public long writeTo(RowWriter out) throws SQLException {
     progress.computed(0);
     progress.enter(RunStage.COMPUTING);
     return session.stream(select(), rows -> write(rows, out));
@@ -83,7 +84,7 @@ public final class ComputedRows implements Rows {
     };
   }
 
-  private long write(ResultSet rows, BinaryCopy out) throws SQLException {
+  private long write(ResultSet rows, RowWriter out) throws SQLException {
     int columns = features.size() + 2;
     ColumnWriter[] writers = new ColumnWriter[features.size()];
     for (int i = 0; i < writers.length; i++) {
@@ -95,9 +96,16 @@ public final class ComputedRows implements Rows {
     session.memoryBytes().ifPresent(progress::memory);
     progress.enter(RunStage.COPYING);
     while (more) {
-      out.startRow(columns);
-      byte[] key = BinaryCopy.utf8(rows.getString(1));
+      long time = rows.getLong(columns);
+      boolean gone = rows.wasNull();
+      byte[] key = RowWriter.utf8(rows.getString(1));
+      if (gone && key.length > KEY_BYTES_MAX) {
+        // Whoever has no row and can't have had one.
+        more = next(rows);
+        continue;
+      }
       checkKey(key);
+      out.startRow(columns);
       out.putText(key);
       for (int i = 0; i < writers.length; i++) {
         try {
@@ -110,8 +118,7 @@ public final class ComputedRows implements Rows {
               e);
         }
       }
-      long time = rows.getLong(columns);
-      if (rows.wasNull()) {
+      if (gone) {
         out.putNull();
       } else if (time == ColumnWriter.INFINITE_MICROS) {
         throw new FeatureException(
@@ -167,14 +174,5 @@ public final class ComputedRows implements Rows {
       }
     }
     return false;
-  }
-
-  /** A value that the online store can't keep. */
-  static final class UnfitValueException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    UnfitValueException(String message) {
-      super(message);
-    }
   }
 }

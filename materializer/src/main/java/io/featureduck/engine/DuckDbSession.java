@@ -35,7 +35,7 @@ public final class DuckDbSession implements AutoCloseable {
       Map.of(
           // A server would compare text by its own collation.
           "postgres_scanner",
-          List.of("pg_experimental_filter_pushdown = false"),
+          List.of("pg_experimental_filter_pushdown = false", "pg_use_ctid_scan = true"),
           "mysql_scanner",
           List.of(
               "mysql_experimental_filter_pushdown = false",
@@ -49,13 +49,18 @@ public final class DuckDbSession implements AutoCloseable {
 
   private static final Pattern PASSWORD =
       Pattern.compile(
-          "(?i)(passw(?:or)?d\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*+\"?|(?:[^\\s\\\\]|\\\\.)+)");
+          "(?i)((?:passw(?:or)?d|pwd)\\s*=\\s*)('(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*+\"?|(?:[^\\s\\\\]|\\\\.)+)");
   private static final Pattern URL_PASSWORD = Pattern.compile("(://[^:/@\\s]*:)[^@\\s]*@");
 
   /** What the driver puts before a failure of a statement that it prepared. */
   private static final Pattern PENDING =
       Pattern.compile(
           "^Invalid Input Error: Attempting to execute an unsuccessful or closed pending query result\\s+Error: ");
+
+  /** As in {@code Failed to execute query "SELECT …": no connection to the server}. */
+  private static final Pattern QUERY = Pattern.compile("(?s)(query \").*(\": )");
+
+  private static final int MESSAGE_CHARACTERS_MAX = 2_000;
 
   private final Connection connection;
 
@@ -204,7 +209,8 @@ public final class DuckDbSession implements AutoCloseable {
   FeatureException failure(String doing, SQLException e) {
     failed = true;
     cancellation.check();
-    String message = PENDING.matcher(mask(String.valueOf(e.getMessage())).strip()).replaceFirst("");
+    String masked = mask(withoutQuery(String.valueOf(e.getMessage())));
+    String message = PENDING.matcher(masked.strip()).replaceFirst("");
     int checked = message.indexOf(SqlDialect.OUT_OF_RANGE);
     if (checked >= 0) {
       // What a plan's own check says needs none of DuckDB's words.
@@ -213,14 +219,14 @@ public final class DuckDbSession implements AutoCloseable {
           ErrorCode.VALUE_OUT_OF_RANGE,
           shorten(what) + ": the number doesn't fit the feature's type");
     }
-    SQLException masked = new SQLException(message, e.getSQLState());
-    masked.setStackTrace(e.getStackTrace());
+    SQLException cause = new SQLException(shorten(message), e.getSQLState());
+    cause.setStackTrace(e.getStackTrace());
     ErrorCode code = code(message);
     // A server that goes away while a statement is prepared comes as a Binder Error.
     boolean ofSource = code == ErrorCode.SOURCE_UNAVAILABLE || code == ErrorCode.SOURCE_SCHEMA;
     return ofSource && PassingFailure.isOne(message)
-        ? FeatureException.passing(ErrorCode.SOURCE_UNAVAILABLE, shorten(message), masked)
-        : new FeatureException(code, shorten(message), masked);
+        ? FeatureException.passing(ErrorCode.SOURCE_UNAVAILABLE, shorten(message), cause)
+        : new FeatureException(code, shorten(message), cause);
   }
 
   private static ErrorCode code(String message) {
@@ -243,10 +249,18 @@ public final class DuckDbSession implements AutoCloseable {
     return ErrorCode.SOURCE_UNAVAILABLE;
   }
 
-  /** Leaves out the statement that DuckDB repeats beneath its message. */
+  /** Leaves out the statement that DuckDB repeats beneath its message, and bounds the rest. */
   private static String shorten(String message) {
     int end = message.indexOf("\n\nLINE ");
-    return (end < 0 ? message : message.substring(0, end)).replace('\n', ' ');
+    String text = (end < 0 ? message : message.substring(0, end)).replace('\n', ' ');
+    return text.length() <= MESSAGE_CHARACTERS_MAX
+        ? text
+        : text.substring(0, MESSAGE_CHARACTERS_MAX) + "…";
+  }
+
+  /** Leaves out what an extension repeats of its query, for keys of entities are in there. */
+  private static String withoutQuery(String message) {
+    return QUERY.matcher(message).replaceFirst("$1…$2");
   }
 
   /** Returns {@code text} without the passwords of connection strings and addresses in it. */

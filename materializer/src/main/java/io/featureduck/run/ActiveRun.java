@@ -35,6 +35,7 @@ final class ActiveRun {
   private static final long RETRY_PAUSE_MILLIS = 500;
   private static final long RETRY_PAUSE_MILLIS_MAX = 60_000;
   private static final long PROGRESS_SECONDS = 1;
+  private static final Duration STUCK_AFTER = Duration.ofSeconds(30);
   private static final String TAKEN_OVER =
       "another process has closed this run: nothing of it is kept";
 
@@ -50,6 +51,7 @@ final class ActiveRun {
   private Optional<Instant> asOf = Optional.empty();
   private Rejected rejected = new Rejected(0, 0, 0, 0);
   private volatile Optional<DuckDbSession> open = Optional.empty();
+  private volatile boolean stopped;
 
   ActiveRun(
       Materializer materializer,
@@ -74,8 +76,19 @@ final class ActiveRun {
     return progress;
   }
 
+  /** Tells whether it was cancelled so long ago that whatever it waits for doesn't hear of it. */
+  boolean isStuck() {
+    return cancellation.age().compareTo(STUCK_AFTER) > 0;
+  }
+
   void cancel(String why) {
     cancellation.cancel(ErrorCode.CANCELLED, why);
+  }
+
+  /** Ends the run, for its process does; its tick is open again. */
+  void stop() {
+    stopped = true;
+    cancel("the materializer is being stopped");
   }
 
   /** Ends the run, for another process counts it as ended. */
@@ -87,6 +100,16 @@ final class ActiveRun {
   Run finish() {
     materializer.tell(event(RunEvent.Type.STARTED));
     LOG.info("run {} of view {} started", runId, view.name());
+    try {
+      computeAndTell();
+      return noted();
+    } finally {
+      lock.close();
+      materializer.ended(this);
+    }
+  }
+
+  private void computeAndTell() {
     try {
       waitForPermit();
       try {
@@ -101,14 +124,20 @@ final class ActiveRun {
     } catch (RuntimeException e) {
       LOG.error("run {} of view {} met a bug", runId, view.name(), e);
       failed(new FeatureException(ErrorCode.INTERNAL, "internal error: see the log", e));
-    } finally {
-      lock.close();
-      materializer.ended(this);
     }
-    return materializer
-        .store()
-        .run(runId)
-        .orElseThrow(() -> new IllegalStateException("run %d is not noted".formatted(runId)));
+  }
+
+  /** Returns the run as the store has it, over the lock's connection where that is still good. */
+  private Run noted() {
+    Optional<Run> noted;
+    try {
+      noted = lock.run(runId);
+    } catch (FeatureException e) {
+      LOG.debug("the lock's connection is gone", e);
+      noted = materializer.store().run(runId);
+    }
+    return noted.orElseThrow(
+        () -> new IllegalStateException("run %d is not noted".formatted(runId)));
   }
 
   private record Done(RunCommit.Written written, Rejected rejected) {}
@@ -228,8 +257,7 @@ final class ActiveRun {
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
-      LiveView live =
-          materializer.store().register(view, computation.features(), materializer.hostName());
+      LiveView live = lock.register(view, computation.features(), materializer.hostName());
       progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
       Selected selected = select(computation, live, basis);
@@ -270,18 +298,20 @@ final class ActiveRun {
       Optional<Long> touched = changes.findTouched();
       if (touched.isPresent()) {
         LOG.info("run {} of view {}: {} entities are touched", runId, view.name(), touched.get());
-        changes.fetchRows();
-        changes.reads().forEach(progress::read);
-        return new Selected(
-            Run.Kind.INCREMENTAL,
-            changes.sql(computation.features()),
-            Optional.of(changes.lowerBound()),
-            progress.rowsRead(),
-            changes.rejected());
+        if (changes.fetchRows()) {
+          changes.reads().forEach(progress::read);
+          return new Selected(
+              Run.Kind.INCREMENTAL,
+              changes.sql(computation.features()),
+              Optional.of(changes.lowerBound()),
+              progress.rowsRead(),
+              changes.rejected());
+        }
       }
       whyFull = "so many entities are touched that reading everything once is cheaper";
     }
     LOG.info("run {} of view {} is a full one: {}", runId, view.name(), whyFull);
+    progress.full(whyFull);
     computation.checkValues();
     Rejected rejected = computation.rejected();
     computation.reads(rejected).forEach(progress::read);
@@ -294,7 +324,7 @@ final class ActiveRun {
         "run {} of view {}: {} rows read, {} of {} written, {} s, rejected {}",
         runId,
         view.name(),
-        done.rejected().rows(),
+        progress.rowsRead(),
         done.written().rowsWritten(),
         done.written().rows(),
         elapsed().toMillis() / 1_000.0,
@@ -335,7 +365,7 @@ final class ActiveRun {
       return materializer
           .store()
           .run(runId)
-          .filter(noted -> failure.mayPass() && noted.status() == Run.Status.SUCCEEDED);
+          .filter(noted -> noted.status() == Run.Status.SUCCEEDED);
     } catch (FeatureException e) {
       failure.addSuppressed(e);
       return Optional.empty();
@@ -364,6 +394,9 @@ final class ActiveRun {
               failure,
               asOf,
               progress.now());
+      if (stopped && cancelled) {
+        materializer.store().giveTickBack(runId);
+      }
     } catch (FeatureException e) {
       // The next run of the view closes this one as an orphan.
       LOG.warn("the failure of run {} could not be noted", runId, e);

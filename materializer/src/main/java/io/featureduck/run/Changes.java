@@ -41,6 +41,9 @@ final class Changes {
   private static final double TOUCHED_FRACTION_MAX = 0.25;
   private static final long TOUCHED_ENTITIES_MAX = 500_000;
 
+  /** Above so many, a server's changed rows are not fetched where all of them would be held. */
+  private static final long CHANGED_ROWS_HELD_MAX = 1_000_000;
+
   private static final String FOUND = "entities__found";
   private static final DuckDbDialect DIALECT = DuckDbDialect.overAttached();
 
@@ -91,6 +94,9 @@ final class Changes {
    */
   Optional<Long> findTouched() {
     Tracked own = increment.own();
+    if (isTooMuchWritten(own)) {
+      return Optional.empty();
+    }
     create(Increment.CHANGED, own.changes(), new Part(written(own)));
     session.execute(
         "CREATE TEMP TABLE %s AS SELECT %s FROM %s"
@@ -104,8 +110,8 @@ final class Changes {
               own.eventTime(), basis.asOf().minus(window), Optional.of(asOf.minus(window)), false));
     }
     for (TrackedJoin join : increment.joins()) {
-      if (!join.isStatic()) {
-        addFoundThrough(join);
+      if (!join.isStatic() && !addFoundThrough(join)) {
+        return Optional.empty();
       }
     }
     session.execute(
@@ -119,14 +125,23 @@ final class Changes {
     return tooMany ? Optional.empty() : Optional.of(touched);
   }
 
-  /** Fetches the rows that the touched entities' features are computed from. */
-  void fetchRows() {
+  /**
+   * Fetches the rows that the touched entities' features are computed from.
+   *
+   * @return false where they are so many that a full run is cheaper
+   */
+  boolean fetchRows() {
     Tracked own = increment.own();
-    fetchMatching(Increment.ROWS, own.rows(), own.keys(), Increment.TOUCHED, own.keys(), false);
+    boolean fetched =
+        fetchMatching(Increment.ROWS, own.rows(), own.keys(), Increment.TOUCHED, own.keys(), false);
     for (TrackedJoin join : increment.joins()) {
       Tracked right = join.right();
-      fetchMatching(join.table(), right.rows(), right.keys(), Increment.ROWS, join.left(), true);
+      fetched =
+          fetched
+              && fetchMatching(
+                  join.table(), right.rows(), right.keys(), Increment.ROWS, join.left(), true);
     }
+    return fetched;
   }
 
   /** Counts the changed rows, and those of them that no run takes. */
@@ -177,7 +192,15 @@ final class Changes {
     insert(FOUND, names(increment.own().keys()), increment.own().changes(), new Part(selection));
   }
 
-  private void addFoundThrough(TrackedJoin join) {
+  private boolean isTooMuchWritten(Tracked tracked) {
+    return reader.isTooMany(tracked.changes(), written(tracked), CHANGED_ROWS_HELD_MAX);
+  }
+
+  /** Returns false where so much changed that a full run is cheaper. */
+  private boolean addFoundThrough(TrackedJoin join) {
+    if (isTooMuchWritten(join.right())) {
+      return false;
+    }
     String changed = join.table() + "_changed";
     Scan scan = join.right().changes();
     create(changed, scan, new Part(written(join.right())));
@@ -185,12 +208,15 @@ final class Changes {
       insert(changed, "*", scan, new Part(due(join.right())));
     }
     Tracked own = increment.own();
-    for (Part part : parts(own.rows().source(), join.left(), changed, join.right().keys(), true)) {
+    Optional<List<Part>> parts =
+        parts(own.rows().source(), join.left(), changed, join.right().keys(), true);
+    for (Part part : parts.orElse(List.of())) {
       insert(FOUND, names(own.keys()), own.keyColumnsAnd(join.left()), part);
     }
+    return parts.isPresent();
   }
 
-  private void fetchMatching(
+  private boolean fetchMatching(
       String table,
       Scan scan,
       List<Column> columns,
@@ -198,7 +224,8 @@ final class Changes {
       List<Column> valueColumns,
       boolean foreign) {
     boolean created = false;
-    for (Part part : parts(scan.source(), columns, valuesTable, valueColumns, foreign)) {
+    Optional<List<Part>> parts = parts(scan.source(), columns, valuesTable, valueColumns, foreign);
+    for (Part part : parts.orElse(List.of())) {
       if (created) {
         insert(table, "*", scan, part);
       } else {
@@ -209,6 +236,7 @@ final class Changes {
         reader.checkNumbers(scan, part.selection());
       }
     }
+    return parts.isPresent();
   }
 
   /**
@@ -222,23 +250,27 @@ final class Changes {
     }
   }
 
-  /** Returns parts that together have each row once whose columns are in those of a table. */
-  private List<Part> parts(
+  /**
+   * Returns parts that together have each row once whose columns are in those of a table; empty
+   * where a server would be asked for too many values.
+   */
+  private Optional<List<Part>> parts(
       Source source,
       List<Column> columns,
       String valuesTable,
       List<Column> valueColumns,
       boolean foreign) {
     if (source.location() instanceof Source.Files) {
-      return List.of(new Part(new RowSelection.InTable(columns, valuesTable, valueColumns)));
+      return Optional.of(
+          List.of(new Part(new RowSelection.InTable(columns, valuesTable, valueColumns))));
+    }
+    if (countValues(valuesTable, valueColumns) > TOUCHED_ENTITIES_MAX) {
+      return Optional.empty();
     }
     List<List<String>> values = values(valuesTable, valueColumns);
-    if (values.size() > TOUCHED_ENTITIES_MAX) {
-      return List.of(new Part(new RowSelection.All()));
-    }
     int size = columns.size() == 1 ? KEYS_PER_STATEMENT : PAIRS_PER_STATEMENT;
     if (values.size() <= size) {
-      return List.of(new Part(new RowSelection.OneOf(columns, values, foreign)));
+      return Optional.of(List.of(new Part(new RowSelection.OneOf(columns, values, foreign))));
     }
     List<Part> parts = new ArrayList<>();
     for (int i = 0; i < values.size(); i += size) {
@@ -248,7 +280,7 @@ final class Changes {
               new RowSelection.OneOf(columns, some, foreign),
               between(columns, some.getFirst(), some.getLast())));
     }
-    return parts;
+    return Optional.of(parts);
   }
 
   /**
@@ -267,6 +299,13 @@ final class Changes {
     return columns.stream()
         .map(column -> "CAST(" + quoted(column.name()) + " AS VARCHAR)")
         .collect(Collectors.joining(", "));
+  }
+
+  private long countValues(String table, List<Column> columns) {
+    String count =
+        "SELECT count(*) FROM (SELECT DISTINCT %s FROM %s WHERE %s)"
+            .formatted(texts(columns), quoted(table), notNull(columns));
+    return session.list(count, row -> row.getLong(1)).getFirst();
   }
 
   private List<List<String>> values(String table, List<Column> columns) {

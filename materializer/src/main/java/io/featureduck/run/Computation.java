@@ -18,6 +18,7 @@ import io.featureduck.plan.SourceSchema;
 import io.featureduck.plan.ViewPlan;
 import io.featureduck.source.SourceReader;
 import io.featureduck.source.SourceReader.Rejected;
+import io.featureduck.source.SourceReader.Snapshot;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Progress.SourceRead;
 import io.featureduck.store.Watermark;
@@ -32,7 +33,7 @@ import java.util.Optional;
 /**
  * A view's plan over its sources as they are in one DuckDB session, and the instant that it is
  * computed for. All of it happens in one transaction of the session, so what is read of a database
- * is one snapshot of it.
+ * is one snapshot of it; those of several databases are as close as one statement follows another.
  */
 final class Computation {
   /** What runs: tables over the attached connections, whose snapshot {@code as_of} is read in. */
@@ -86,12 +87,13 @@ final class Computation {
     Map<String, SourceSchema> schemas = schemas(reader, sources);
     session.execute("BEGIN TRANSACTION");
     Source own = sources.getFirst();
-    // The own source's snapshot comes last: what it refers to in others is then there or older.
-    List<Instant> clocks = sources.reversed().stream().map(reader::snapshot).toList().reversed();
-    Instant asOf = wantedAsOf.orElseGet(clocks::getFirst);
+    // The own source's comes last: of the rows that are joined, none is then from after as_of.
+    List<Snapshot> snapshots =
+        sources.reversed().stream().map(reader::snapshot).toList().reversed();
+    Instant asOf = wantedAsOf.orElseGet(() -> snapshots.getFirst().clock());
     List<Watermark> watermarks = new ArrayList<>();
-    for (int i = 0; i < clocks.size(); i++) {
-      watermarks.add(watermark(sources.get(i), clocks.get(i), asOf));
+    for (int i = 0; i < snapshots.size(); i++) {
+      watermarks.add(watermark(sources.get(i), snapshots.get(i).complete(), asOf));
     }
     return new Computation(
         view,
@@ -104,9 +106,10 @@ final class Computation {
         watermarks);
   }
 
-  /** Rows may come that are older than {@code as_of}, where the source's clock is behind it. */
-  private static Watermark watermark(Source source, Instant clock, Instant asOf) {
-    return new Watermark(source.name(), clock.isBefore(asOf) ? clock : asOf, SourceHash.of(source));
+  /** Rows may come that are older than {@code as_of}, where the source is behind it. */
+  private static Watermark watermark(Source source, Instant complete, Instant asOf) {
+    Instant reached = complete.isBefore(asOf) ? complete : asOf;
+    return new Watermark(source.name(), reached, SourceHash.of(source));
   }
 
   /** Returns all mistakes of a view that its sources reveal; empty where there is none. */
@@ -214,6 +217,11 @@ final class Computation {
   /** Returns how far each source is read by this, the view's own first. */
   List<Watermark> watermarks() {
     return watermarks;
+  }
+
+  /** Returns why each run of the view reads everything; empty where some need not. */
+  Optional<String> alwaysFull() {
+    return plan.increment().isPresent() ? Optional.empty() : Optional.of(plan.fullOnly());
   }
 
   /** Returns why this can't go on from {@code basis}; empty where it can. */

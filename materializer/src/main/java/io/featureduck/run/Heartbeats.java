@@ -46,7 +46,8 @@ final class Heartbeats implements AutoCloseable {
       if (living.isEmpty()) {
         heartbeat.close();
       }
-      living.forEach(this::beat);
+      // One that is stuck is left to whoever takes over what is silent.
+      living.stream().filter(run -> !run.isStuck()).forEach(this::beat);
       if (away && !living.isEmpty()) {
         LOG.info("the online store hears again that runs live");
         away = false;

@@ -130,7 +130,7 @@ public final class Materializer implements AutoCloseable {
                 new FeatureException(
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
     try {
-      int version = store.liveView(name).map(LiveView::version).orElse(1);
+      int version = lock.liveView().map(LiveView::version).orElse(1);
       RunStart start =
           new RunStart(version, kind(view, request), ENGINE, request.scheduledAt(), host);
       long runId =
@@ -143,7 +143,7 @@ public final class Materializer implements AutoCloseable {
       ActiveRun run = new ActiveRun(this, view, version, runId, request, lock);
       ActiveRun ignored = active.put(runId, run);
       return run;
-    } catch (FeatureException e) {
+    } catch (RuntimeException e) {
       lock.close();
       throw e;
     }
@@ -294,6 +294,20 @@ public final class Materializer implements AutoCloseable {
   }
 
   /**
+   * Returns why each run of a view reads everything, though its source is declared incremental;
+   * empty where some need not, or the source isn't.
+   *
+   * @throws FeatureException UNKNOWN_VIEW; as {@link #sql}
+   */
+  public Optional<String> alwaysFull(String view) {
+    FeatureView definition = view(view);
+    boolean incremental = definitions.source(definition.source()).orElseThrow().incremental();
+    return incremental
+        ? compute(definition, Optional.empty(), opened -> opened.computation().alwaysFull())
+        : Optional.empty();
+  }
+
+  /**
    * Registers a view as it would be served, without running it.
    *
    * @return the view as it is live
@@ -385,7 +399,7 @@ public final class Materializer implements AutoCloseable {
 
   /** Cancels what runs, and waits a few seconds for it to end. */
   void cancelAll() {
-    active.values().forEach(run -> run.cancel("the materializer is being stopped"));
+    active.values().forEach(ActiveRun::stop);
     long end = System.nanoTime() + CLOSE_MILLIS_MAX * 1_000_000;
     synchronized (active) {
       while (!active.isEmpty()) {

@@ -26,6 +26,10 @@ final class SourceHash {
             source.zoneName(),
             source.rowId().orElse(""),
             new TreeMap<>(source.columns()).toString());
+    if (source.isStatic()) {
+      // Its watermark moves on past changes that nobody has seen.
+      text += "\nstatic";
+    }
     try {
       byte[] digest =
           MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));

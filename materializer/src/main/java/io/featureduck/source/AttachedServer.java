@@ -52,6 +52,13 @@ final class AttachedServer {
     }
   }
 
+  /**
+   * Has what the session reads of Postgres from now on be read over its transaction's connection.
+   */
+  void scanOnOneConnection() {
+    session.execute("SET pg_use_ctid_scan = false");
+  }
+
   /** Has MySQL run a statement that gives no rows. */
   void execute(String sql) {
     try {

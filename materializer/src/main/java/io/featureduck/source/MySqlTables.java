@@ -7,6 +7,7 @@ import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.SourceSchema.Column;
+import io.featureduck.source.SourceReader.Snapshot;
 import io.featureduck.type.FeatureType.Primitive;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -57,9 +58,13 @@ final class MySqlTables extends ServerTables {
           "inet6");
 
   @Override
-  void attach(DuckDbSession session, Source source, Source.Table table) {
+  void checkName(Source.Table table) {
     refuseUnquotable("schema", table.schema());
     refuseUnquotable("table", table.table());
+  }
+
+  @Override
+  void attach(DuckDbSession session, Source source, Source.Table table) {
     session.load("mysql_scanner");
     MySqlAddress address = address(table);
     Optional<String> host = address.host().filter(name -> !name.equals("localhost"));
@@ -98,12 +103,13 @@ final class MySqlTables extends ServerTables {
   }
 
   @Override
-  Instant snapshot(AttachedServer server) {
+  Snapshot snapshot(AttachedServer server) {
     // The extension itself would begin with the server's isolation level, and at the first read.
     server.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
     Instant clock = server.ask(server.sql().clock(), row -> fromMicros(row.getLong(1))).getFirst();
     server.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
-    return clock;
+    // How far a replica is behind, only those may ask who administrate it.
+    return new Snapshot(clock, clock);
   }
 
   /** A column as information_schema has it. */

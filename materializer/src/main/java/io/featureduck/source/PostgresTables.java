@@ -6,6 +6,7 @@ import io.featureduck.engine.DuckDbSession;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.SourceSchema.Column;
+import io.featureduck.source.SourceReader.Snapshot;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.time.Instant;
@@ -14,11 +15,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** Postgres, over its scanner. */
 final class PostgresTables extends ServerTables {
-  private static final int CONNECT_SECONDS_MAX = 10;
+  /** Settings of libpq (libpq-connect, "Parameter Key Words"); the last one is milliseconds. */
+  private static final Map<String, Integer> BOUNDS =
+      new TreeMap<>(
+          Map.of(
+              "connect_timeout", 10,
+              "keepalives_idle", 30,
+              "keepalives_interval", 10,
+              "keepalives_count", 3,
+              "tcp_user_timeout", 60_000));
+
   private static final Set<String> KNOWN_TYPES =
       Set.of(
           "boolean",
@@ -42,6 +53,11 @@ final class PostgresTables extends ServerTables {
           "timestamp with time zone",
           "json",
           "jsonb");
+
+  @Override
+  void checkName(Source.Table table) {
+    // Any name can be quoted.
+  }
 
   @Override
   void attach(DuckDbSession session, Source source, Source.Table table) {
@@ -71,24 +87,60 @@ final class PostgresTables extends ServerTables {
     }
   }
 
-  /** Returns a connection string that doesn't wait for ever for a host that never answers. */
+  /**
+   * Returns a connection string that waits for ever neither for a host that never answers nor for
+   * one that is gone without a word.
+   */
   private static String bounded(String connection) {
-    if (connection.contains("connect_timeout")) {
-      return connection;
-    }
-    if (connection.contains("://")) {
-      return connection
-          + (connection.contains("?") ? "&" : "?")
-          + "connect_timeout="
-          + CONNECT_SECONDS_MAX;
-    }
-    return connection + " connect_timeout=" + CONNECT_SECONDS_MAX;
+    StringBuilder bounded = new StringBuilder(connection);
+    boolean address = connection.contains("://");
+    BOUNDS.forEach((name, value) -> {
+      if (!connection.contains(name)) {
+        bounded
+            .append(!address ? ' ' : bounded.indexOf("?") < 0 ? '?' : '&')
+            .append(name)
+            .append('=')
+            .append(value);
+      }
+    });
+    return bounded.toString();
   }
 
+  /**
+   * A standby shows what it has replayed so far, and its clock goes on. Where no snapshot can be
+   * exported, as on a standby or on RDS, the extension scans in parallel all the same, over
+   * connections that each see a moment of their own: then one has to do.
+   */
   @Override
-  Instant snapshot(AttachedServer server) {
+  Snapshot snapshot(AttachedServer server) {
     // The transaction is REPEATABLE READ: its first statement sets the snapshot.
-    return server.ask(server.sql().clock(), row -> fromMicros(row.getLong(1))).getFirst();
+    String select =
+        """
+        SELECT clock.micros, pg_is_in_recovery() AS standby,
+          CASE WHEN pg_is_in_recovery() THEN coalesce(
+            (extract(epoch FROM pg_last_xact_replay_timestamp()) * 1000000)::int8, 0) END AS replayed,
+          EXISTS (SELECT 1 FROM pg_catalog.pg_settings WHERE name LIKE 'rds%%') AS rds
+        FROM (%s) AS clock
+        """
+            .formatted(server.sql().clock());
+    record Found(Snapshot snapshot, boolean exports) {}
+    Found found =
+        server
+            .ask(
+                select,
+                row -> {
+                  Instant clock = fromMicros(row.getLong("micros"));
+                  boolean standby = row.getBoolean("standby");
+                  Instant replayed = standby ? fromMicros(row.getLong("replayed")) : clock;
+                  return new Found(
+                      new Snapshot(clock, replayed.isBefore(clock) ? replayed : clock),
+                      !standby && !row.getBoolean("rds"));
+                })
+            .getFirst();
+    if (!found.exports()) {
+      server.scanOnOneConnection();
+    }
+    return found.snapshot();
   }
 
   /**

@@ -3,6 +3,7 @@ package io.featureduck.source;
 import io.featureduck.definition.Source;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.plan.SourceSchema.Column;
+import io.featureduck.source.SourceReader.Snapshot;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
@@ -20,15 +21,14 @@ abstract sealed class ServerTables permits PostgresTables, MySqlTables {
     };
   }
 
+  /** Refuses a table whose name can't be asked for. */
+  abstract void checkName(Source.Table table);
+
   /** Attaches the source's database; gives up on a server that doesn't answer. */
   abstract void attach(DuckDbSession session, Source source, Source.Table table);
 
-  /**
-   * Has the rest of the session's transaction see one snapshot. Called once in a transaction.
-   *
-   * @return the server's clock, at the snapshot or just before it
-   */
-  abstract Instant snapshot(AttachedServer server);
+  /** Has the rest of the session's transaction see one snapshot. Called once in a transaction. */
+  abstract Snapshot snapshot(AttachedServer server);
 
   /**
    * Returns all columns of the table in its order by name, with those that DuckDB would see as

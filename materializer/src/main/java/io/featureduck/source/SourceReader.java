@@ -37,6 +37,7 @@ public final class SourceReader {
   private final DuckDbSession session;
   private final InstantSource clock;
   private final Set<String> attached = new HashSet<>();
+  private final Map<String, Snapshot> snapshots = new HashMap<>();
 
   /**
    * @param clock of the run; files have none of their own
@@ -72,20 +73,57 @@ public final class SourceReader {
   }
 
   /**
-   * Has the rest of the session's transaction see the source as it is at this moment.
+   * Which moment of a source the rest of the session's transaction sees, in whole microseconds.
    *
-   * @return the source's own clock, in whole microseconds, at or a little before the moment: what
-   *     is written from then on has a later cursor. For files, which show what is written to them
-   *     meanwhile, the run's clock.
+   * @param clock the source's own clock, at or a little before the moment. For files, which show
+   *     what is written to them meanwhile, the run's clock
+   * @param complete until when the moment has all that was written: what isn't in it has a later
+   *     cursor. The clock, but for a standby that is behind
    */
-  public Instant snapshot(Source source) {
+  public record Snapshot(Instant clock, Instant complete) {}
+
+  /**
+   * Has the rest of the session's transaction see the source as it is at this moment; or as it was
+   * at an earlier one, if another source of the same database was asked for then.
+   */
+  public Snapshot snapshot(Source source) {
     return switch (source.location()) {
-      case Source.Files files -> clock.instant().truncatedTo(ChronoUnit.MICROS);
+      case Source.Files files -> {
+        Instant now = clock.instant().truncatedTo(ChronoUnit.MICROS);
+        yield new Snapshot(now, now);
+      }
       case Source.Table table -> {
         prepare(source);
-        yield ServerTables.of(table.database()).snapshot(server(source, table));
+        String name = DIALECT.attachedName(source);
+        Snapshot known = snapshots.get(name);
+        if (known == null) {
+          known = ServerTables.of(table.database()).snapshot(server(source, table));
+          Snapshot ignored = snapshots.put(name, known);
+        }
+        yield known;
       }
     };
+  }
+
+  /**
+   * Tells whether the server would hold more than so many rows of a selection in this process'
+   * memory, if they were fetched. Others than MySQL are read bit by bit.
+   */
+  public boolean isTooMany(LogicalPlan.Scan scan, RowSelection selection, long rowsMax) {
+    Source source = scan.source();
+    if (!(source.location() instanceof Source.Table table)
+        || table.database() != Source.Database.MYSQL) {
+      return false;
+    }
+    AttachedServer server = server(source, table);
+    String condition = server.sql().condition(scan, selection);
+    String count =
+        "SELECT count(*) AS n FROM (SELECT 1 FROM %s%s LIMIT %d) AS some"
+            .formatted(
+                server.sql().table(table),
+                condition.isEmpty() ? "" : " WHERE " + condition,
+                rowsMax + 1);
+    return server.ask(count, row -> row.getLong("n")).getFirst() > rowsMax;
   }
 
   /** Runs a statement of the session that reads {@code source}. */
@@ -156,15 +194,17 @@ public final class SourceReader {
   }
 
   private void attach(Source source, Source.Table table) {
-    if (attached.contains(source.name())) {
-      return;
-    }
+    String name = DIALECT.attachedName(source);
+    ServerTables tables = ServerTables.of(table.database());
     try {
-      ServerTables.of(table.database()).attach(session, source, table);
+      tables.checkName(table);
+      if (!attached.contains(name)) {
+        tables.attach(session, source, table);
+      }
     } catch (FeatureException e) {
       throw AttachedServer.named(source, e);
     }
-    boolean ignored = attached.add(source.name());
+    boolean ignored = attached.add(name);
   }
 
   private AttachedServer server(Source source, Source.Table table) {

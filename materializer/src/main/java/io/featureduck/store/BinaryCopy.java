@@ -1,8 +1,9 @@
 package io.featureduck.store;
 
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
 import java.math.BigInteger;
-import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.util.Arrays;
 import org.postgresql.copy.CopyIn;
@@ -11,10 +12,9 @@ import org.postgresql.copy.CopyIn;
  * Rows in the format of Postgres' {@code COPY … (FORMAT binary)}, made by hand so that no value is
  * turned into text and back, and sent in blocks.
  *
- * <p>Hot path, once per value of a run: no boxing, one copy. Each row is {@link #startRow} and then
- * one {@code put} per column; what doesn't fit the column's type is not noticed here.
+ * <p>Hot path, once per value of a run: no boxing, one copy.
  */
-public final class BinaryCopy {
+final class BinaryCopy implements RowWriter {
   private static final byte[] SIGNATURE = {
     'P', 'G', 'C', 'O', 'P', 'Y', '\n', (byte) 0xff, '\r', '\n', 0, 0, 0, 0, 0, 0, 0, 0, 0
   };
@@ -31,6 +31,7 @@ public final class BinaryCopy {
   private final short[] digits = new short[40];
   private byte[] block = new byte[BLOCK_BYTES + 4_096];
   private int size;
+  private int arrayStart;
 
   BinaryCopy(CopyIn copy, Cancellation cancellation, RunProgress progress) {
     this.copy = copy;
@@ -48,7 +49,7 @@ public final class BinaryCopy {
     return copy.endCopy();
   }
 
-  /** Begins a row; sends what has gathered. */
+  @Override
   public void startRow(int columns) throws SQLException {
     if (size >= BLOCK_BYTES) {
       cancellation.check();
@@ -58,71 +59,66 @@ public final class BinaryCopy {
     writeShort(columns);
   }
 
+  @Override
   public void putNull() {
     room(4);
     writeInt(-1);
   }
 
+  @Override
   public void putBoolean(boolean value) {
     room(5);
     writeInt(1);
     block[size++] = (byte) (value ? 1 : 0);
   }
 
+  @Override
   public void putInt(int value) {
     room(8);
     writeInt(4);
     writeInt(value);
   }
 
+  @Override
   public void putLong(long value) {
     room(12);
     writeInt(8);
     writeLong(value);
   }
 
+  @Override
   public void putFloat(float value) {
     putInt(Float.floatToIntBits(value));
   }
 
+  @Override
   public void putDouble(double value) {
     putLong(Double.doubleToLongBits(value));
   }
 
-  /**
-   * @param epochDay days since 1970
-   */
+  @Override
   public void putDate(int epochDay) {
     putInt(epochDay - EPOCH_DAYS);
   }
 
-  /**
-   * @param epochMicros microseconds since 1970, UTC
-   */
+  @Override
   public void putTimestamp(long epochMicros) {
     putLong(epochMicros - EPOCH_MICROS);
   }
 
+  @Override
   public void putBytes(byte[] value) {
     room(4 + value.length);
     writeInt(value.length);
     writeBytes(value);
   }
 
-  /**
-   * Puts text that is known to be free of U+0000.
-   *
-   * @param utf8 the text in UTF-8
-   */
+  @Override
   public void putText(byte[] utf8) {
     putBytes(utf8);
   }
 
-  /**
-   * Puts a JSONB, whose text is known to be free of U+0000, escaped or not.
-   *
-   * @param utf8 the text in UTF-8
-   */
+  @Override
   public void putJson(byte[] utf8) {
     room(5 + utf8.length);
     writeInt(1 + utf8.length);
@@ -130,6 +126,7 @@ public final class BinaryCopy {
     writeBytes(utf8);
   }
 
+  @Override
   public void putDecimal(BigDecimal value) {
     BigInteger unscaled = value.unscaledValue();
     if (unscaled.bitLength() < 63 && value.scale() >= 0) {
@@ -139,8 +136,7 @@ public final class BinaryCopy {
     }
   }
 
-  /** Puts {@code unscaled} with {@code scale} digits after the point. */
-  public void putDecimal(long unscaled, int scale) {
+  private void putDecimal(long unscaled, int scale) {
     // Postgres keeps groups of four digits, counted from the point: the fraction is filled up.
     int missing = (4 - scale % 4) % 4;
     long rest = Math.abs(unscaled);
@@ -188,36 +184,47 @@ public final class BinaryCopy {
     }
   }
 
-  /**
-   * Begins a one-dimensional array, whose elements follow by {@code put}.
-   *
-   * @param elementOid Postgres' number of the element's type
-   * @return what {@link #endArray} takes
-   */
-  public int startArray(int elementOid, int length, boolean hasNulls) {
+  @Override
+  public void startArray(FeatureType element, int length, boolean hasNulls) {
     room(28);
     writeInt(0);
-    int start = size;
+    arrayStart = size;
     writeInt(length == 0 ? 0 : 1);
     writeInt(hasNulls ? 1 : 0);
-    writeInt(elementOid);
+    writeInt(oid(element));
     if (length > 0) {
       writeInt(length);
       writeInt(1);
     }
-    return start;
   }
 
-  public void endArray(int start) {
+  @Override
+  public void endArray() {
     int end = size;
-    size = start - 4;
-    writeInt(end - start);
+    size = arrayStart - 4;
+    writeInt(end - arrayStart);
     size = end;
   }
 
-  /** Returns {@code text} in UTF-8. */
-  public static byte[] utf8(String text) {
-    return text.getBytes(StandardCharsets.UTF_8);
+  /** Returns Postgres' number of the type, as pg_type.dat of its source has it. */
+  private static int oid(FeatureType type) {
+    return switch (type) {
+      case Primitive primitive ->
+          switch (primitive) {
+            case BOOL -> 16;
+            case BYTES -> 17;
+            case INT64 -> 20;
+            case INT32 -> 23;
+            case STRING -> 25;
+            case FLOAT32 -> 700;
+            case FLOAT64 -> 701;
+            case DATE -> 1082;
+            case TIMESTAMP -> 1184;
+            case JSON -> 3802;
+          };
+      case FeatureType.Decimal decimal -> 1700;
+      case FeatureType.Array array -> throw new IllegalStateException("arrays don't nest");
+    };
   }
 
   private void send() throws SQLException {

@@ -2,6 +2,7 @@ package io.featureduck.store;
 
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -16,14 +17,18 @@ public final class Cancellation {
   private static final Logger LOG = LoggerFactory.getLogger(Cancellation.class);
 
   private static final long AGAIN_MILLIS = 100;
+  private static final Duration PATIENCE = Duration.ofSeconds(5);
 
-  private final List<Interrupt> interrupts = new ArrayList<>();
+  private final List<Waiting> interrupts = new ArrayList<>();
   private Optional<FeatureException> reason = Optional.empty();
+  private long cancelledNanos;
 
   /** Interrupts a wait of another thread. */
   public interface Interrupt {
     void run() throws Exception;
   }
+
+  private record Waiting(Interrupt gently, Interrupt byForce) {}
 
   /** Undoes a registration. */
   public interface Registration extends AutoCloseable {
@@ -38,6 +43,7 @@ public final class Cancellation {
         return;
       }
       reason = Optional.of(new FeatureException(code, why));
+      cancelledNanos = System.nanoTime();
       notifyAll();
       if (interrupts.isEmpty()) {
         return;
@@ -49,19 +55,20 @@ public final class Cancellation {
 
   /** An interrupt that comes just before its statement starts has no effect: so more than one. */
   private void interruptUntilTheyEnd() {
-    List<Interrupt> waiting = waiting();
+    List<Waiting> waiting = waiting();
     while (!waiting.isEmpty()) {
-      waiting.forEach(Cancellation::interrupt);
+      boolean byForce = age().compareTo(PATIENCE) > 0;
+      waiting.forEach(one -> interrupt(byForce ? one.byForce() : one.gently()));
       waiting = stillWaiting();
     }
   }
 
-  private synchronized List<Interrupt> waiting() {
+  private synchronized List<Waiting> waiting() {
     return List.copyOf(interrupts);
   }
 
   /** Returns what still waits after a moment; at once when nothing does. */
-  private synchronized List<Interrupt> stillWaiting() {
+  private synchronized List<Waiting> stillWaiting() {
     long end = System.nanoTime() + AGAIN_MILLIS * 1_000_000;
     try {
       while (!interrupts.isEmpty()) {
@@ -92,15 +99,29 @@ public final class Cancellation {
    *
    * @throws FeatureException the reason, if it is cancelled already
    */
-  public synchronized Registration onCancel(Interrupt interrupt) {
+  public Registration onCancel(Interrupt interrupt) {
+    return onCancel(interrupt, interrupt);
+  }
+
+  /**
+   * As {@link #onCancel(Interrupt)}; after some seconds without effect {@code byForce} is called
+   * instead, which ends the wait even where the other side says nothing any more.
+   */
+  public synchronized Registration onCancel(Interrupt interrupt, Interrupt byForce) {
     check();
-    interrupts.add(interrupt);
+    Waiting waiting = new Waiting(interrupt, byForce);
+    interrupts.add(waiting);
     return () -> {
       synchronized (this) {
-        interrupts.remove(interrupt);
+        interrupts.remove(waiting);
         notifyAll();
       }
     };
+  }
+
+  /** Returns how long ago the run was cancelled; zero while it may go on. */
+  public synchronized Duration age() {
+    return reason.isEmpty() ? Duration.ZERO : Duration.ofNanos(System.nanoTime() - cancelledNanos);
   }
 
   /** Returns why the run was cancelled, or empty while it may go on. */
@@ -133,6 +154,7 @@ public final class Cancellation {
       Thread.currentThread().interrupt();
       if (reason.isEmpty()) {
         reason = Optional.of(new FeatureException(ErrorCode.CANCELLED, "interrupted", e));
+        cancelledNanos = System.nanoTime();
       }
     }
     check();

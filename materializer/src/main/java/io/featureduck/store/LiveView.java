@@ -3,6 +3,7 @@ package io.featureduck.store;
 import io.featureduck.definition.DurationText;
 import io.featureduck.definition.FeatureView.Freshness;
 import io.featureduck.definition.JoinKey;
+import io.featureduck.definition.Storage;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
 import java.time.Duration;
@@ -29,6 +30,7 @@ public record LiveView(
     List<Feature> features,
     Optional<Duration> ttl,
     Optional<Freshness> freshness,
+    Storage storage,
     Duration cacheMaxAge,
     String definition,
     Optional<Instant> asOf,
@@ -71,6 +73,9 @@ public record LiveView(
         features,
         duration(definition.path("ttl")),
         freshness(definition.path("freshness")),
+        definition.path("storage").asString("").equals(Storage.JSONB.id())
+            ? Storage.JSONB
+            : Storage.TYPED,
         duration(definition.path("cache").path("max_age")).orElse(CACHE_MAX_AGE),
         JSON.writeValueAsString(definition),
         asOf,

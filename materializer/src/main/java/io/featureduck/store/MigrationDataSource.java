@@ -9,15 +9,15 @@ import javax.sql.DataSource;
 
 /** The store's connections in the form that Flyway takes them. */
 final class MigrationDataSource implements DataSource {
-  private final StoreConnections connections;
+  private final StoreDatabase database;
 
-  MigrationDataSource(StoreConnections connections) {
-    this.connections = connections;
+  MigrationDataSource(StoreDatabase database) {
+    this.database = database;
   }
 
   @Override
   public Connection getConnection() throws SQLException {
-    return connections.open();
+    return database.open();
   }
 
   @Override

@@ -1,48 +1,76 @@
 package io.featureduck.store;
 
-import io.featureduck.plan.Feature;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
+import java.util.stream.Collectors;
 
-/** The table that a version of a view is served from, as the database has it. */
-final class OnlineTable {
-  private OnlineTable() {}
+/**
+ * The table that a version of a view is served from: {@code entity_key}, then columns with the
+ * features, {@code event_timestamp} and {@code updated_at}.
+ */
+abstract sealed class OnlineTable permits PostgresTable {
+  private final String name;
+  private final List<ValueColumn> values;
 
-  /** Tells whether the table is there and has just the columns of {@code features}. */
-  static boolean matches(Connection connection, String table, List<Feature> features)
-      throws SQLException {
-    String select =
-        """
-        SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
-        WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum
-        """;
-    List<String> found = new ArrayList<>();
-    try (PreparedStatement statement = connection.prepareStatement(select)) {
-      statement.setString(1, table);
-      try (ResultSet rows = statement.executeQuery()) {
-        while (rows.next()) {
-          found.add(rows.getString(1) + " " + rows.getString(2).replace(", ", ","));
-        }
-      }
-    }
-    return found.equals(columns(features));
+  /**
+   * @param name of a view's table, which needs no quoting
+   */
+  OnlineTable(String name, List<ValueColumn> values) {
+    this.name = name;
+    this.values = List.copyOf(values);
   }
 
-  private static List<String> columns(List<Feature> features) {
-    List<String> columns = new ArrayList<>();
-    columns.add("entity_key text");
-    for (Feature feature : features) {
-      String type = Sql.columnType(feature.type()).toLowerCase(Locale.ROOT);
-      columns.add(feature.name() + " " + type.replace("timestamptz", "timestamp with time zone"));
-    }
-    columns.add("event_timestamp timestamp with time zone");
-    columns.add("updated_at timestamp with time zone");
-    return columns;
+  /**
+   * A column that holds features.
+   *
+   * @param name unquoted
+   * @param type in the database's SQL
+   * @param differs the condition that the value of row {@code s} isn't that of row {@code o}
+   */
+  record ValueColumn(String name, String type, String differs) {}
+
+  final String name() {
+    return name;
   }
+
+  final List<ValueColumn> values() {
+    return values;
+  }
+
+  /**
+   * Returns {@code name} as an identifier, quoted always; sessions of MySQL are told to take it so.
+   */
+  static String identifier(String name) {
+    return '"' + name.replace("\"", "\"\"") + '"';
+  }
+
+  /** Returns the columns with features as a table is made with them, each with a comma after it. */
+  final String definitions() {
+    return values.stream()
+        .map(column -> identifier(column.name()) + " " + column.type() + ",\n  ")
+        .collect(Collectors.joining());
+  }
+
+  /** Returns the columns with features, each with a comma after it. */
+  final String columns(String prefix) {
+    return values.stream()
+        .map(column -> prefix + identifier(column.name()) + ", ")
+        .collect(Collectors.joining());
+  }
+
+  /** Returns the condition that a feature of row {@code s} isn't that of row {@code o}. */
+  final String featuresDiffer() {
+    return values.isEmpty()
+        ? "false"
+        : values.stream()
+            .map(ValueColumn::differs)
+            .collect(Collectors.joining("\n    OR ", "(", ")"));
+  }
+
+  /** Tells whether the table is there and has what rows of these features need. */
+  abstract boolean matches(Connection connection) throws SQLException;
+
+  /** Makes the table, empty, where there is none. */
+  abstract void create(Connection connection) throws SQLException;
 }

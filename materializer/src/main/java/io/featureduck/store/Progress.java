@@ -15,6 +15,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param stage what the run was doing, by {@link RunStage#id}; in a run that ended, the last thing
  * @param stages those that it came through, in their order
  * @param sources what was read so far
+ * @param whyFull why everything is read; empty in an increment, and until it is known
  * @param rowsComputed by the attempt that goes on, or that ended the run
  * @param bytesWritten sent to the store, by all attempts
  * @param peakMemoryBytes the most that the engine was seen to hold; it is looked at once a second
@@ -24,6 +25,7 @@ public record Progress(
     String stage,
     List<StageTime> stages,
     List<SourceRead> sources,
+    Optional<String> whyFull,
     long rowsComputed,
     long bytesWritten,
     long peakMemoryBytes,
@@ -46,7 +48,7 @@ public record Progress(
    * What a run read of a source.
    *
    * @param lowerBound the cursor after which rows were read; empty where all were
-   * @param upperBound the cursor up to which
+   * @param upperBound the run's {@code as_of}
    * @param rows empty where they were not counted
    * @param files empty for a table
    */
@@ -86,6 +88,7 @@ public record Progress(
             root.path("stage").asString(),
             stages,
             sources,
+            Optional.of(root.path("why_full")).filter(JsonNode::isString).map(JsonNode::asString),
             root.path("rows_computed").asLong(),
             root.path("bytes_written").asLong(),
             root.path("peak_memory_bytes").asLong(),
@@ -122,6 +125,7 @@ public record Progress(
           .put("rows", read.rows().orElse(null))
           .put("files", read.files().orElse(null));
     }
+    root.put("why_full", whyFull.orElse(null));
     return root.put("rows_computed", rowsComputed)
         .put("bytes_written", bytesWritten)
         .put("peak_memory_bytes", peakMemoryBytes)

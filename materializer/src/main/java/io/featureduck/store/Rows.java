@@ -12,5 +12,5 @@ public interface Rows {
    * @throws io.featureduck.error.FeatureException where the computation fails, or a value can't be
    *     kept; the message names the entity
    */
-  long writeTo(BinaryCopy out) throws SQLException;
+  long writeTo(RowWriter out) throws SQLException;
 }

@@ -7,6 +7,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
 
@@ -28,6 +29,7 @@ public final class RunProgress {
   private long since;
   private long peakMemory;
   private int attempts;
+  private Optional<String> whyFull = Optional.empty();
 
   /** Begins in {@link RunStage#WAITING}. */
   public RunProgress() {
@@ -42,6 +44,7 @@ public final class RunProgress {
   /** The run's work begins, for the first time or again. */
   public synchronized void attempt() {
     attempts++;
+    whyFull = Optional.empty();
     computed.set(0);
     sources.clear();
     rows.clear();
@@ -57,6 +60,15 @@ public final class RunProgress {
     long now = nanos.getAsLong();
     spent.merge(stage, now - since, Long::sum);
     since = now;
+  }
+
+  /**
+   * Everything is read.
+   *
+   * @param why in words
+   */
+  public synchronized void full(String why) {
+    whyFull = Optional.of(why);
   }
 
   /** A source was read, or more of it than was told before. */
@@ -110,6 +122,7 @@ public final class RunProgress {
         stage.id(),
         stages,
         List.copyOf(sources.values()),
+        whyFull,
         computed.get(),
         bytes.get(),
         peakMemory,

@@ -8,6 +8,7 @@ import java.util.Optional;
  *
  * @param asOf the instant it was computed for; empty before the first success
  * @param rows of the online table
+ * @param tableBytes what the online table takes with its key
  * @param eventMax the newest event time in it; empty where it has no rows
  * @param lastSuccess when the last successful run ended
  * @param lastRun the newest run, whatever became of it
@@ -16,6 +17,7 @@ public record ViewStatus(
     LiveView view,
     Optional<Instant> asOf,
     long rows,
+    long tableBytes,
     Optional<Instant> eventMin,
     Optional<Instant> eventMax,
     Optional<Instant> lastSuccess,

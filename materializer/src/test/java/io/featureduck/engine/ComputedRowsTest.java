@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.featureduck.definition.FeatureView;
+import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
@@ -207,6 +208,24 @@ final class ComputedRowsTest {
             FeatureException.class,
             e -> assertThat(e.code()).isEqualTo(ErrorCode.SOURCE_UNAVAILABLE))
         .hasMessageContaining("/nowhere/*.parquet");
+  }
+
+  /** The keys of its query are those of entities. */
+  @Test
+  void failure_ofAnExtensionsQuery_doesNotRepeatIt() {
+    SQLException failed =
+        new SQLException(
+            "IO Error: Failed to execute query \"SELECT * FROM o WHERE k IN ('\"ann@shop\": ', 'bob@shop')\": no connection to the server");
+    MaterializerSettings settings = TestDefinitions.materializer(directory);
+    DuckDb duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
+    try (DuckDbSession session = duckDb.open(new Cancellation())) {
+      FeatureException failure = session.failure("reading", failed);
+
+      assertThat(failure.getMessage())
+          .doesNotContain("shop")
+          .contains("no connection to the server");
+      assertThat(failure.mayPass()).isTrue();
+    }
   }
 
   @Test

@@ -77,6 +77,11 @@ final class IncrementalRunTest {
   }
 
   private Materializer open(String view, String keyType, String table) throws Exception {
+    return open(view, keyType, table, "\"timestamp_field\": \"at\", \"incremental\": true");
+  }
+
+  private Materializer open(String view, String keyType, String table, String shops)
+      throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
@@ -94,7 +99,7 @@ final class IncrementalRunTest {
             "timestamp_field": "ordered_at", "cursor_field": "updated_at", "incremental": true,
             "columns": {"amount": "DECIMAL(10,2)"}},
            {"name": "shops", "source_type": "postgres", "connection_string": "%3$s",
-            "table": "shops", "timestamp_field": "at", "incremental": true}],
+            "table": "shops", %7$s}],
          "views": [%4$s]}
         """
             .formatted(
@@ -103,7 +108,8 @@ final class IncrementalRunTest {
                 source.connectionString(),
                 view,
                 keyType,
-                table));
+                table,
+                shops));
     FeatureStore definitions = ConfigReader.read(file, Map.of());
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
@@ -267,6 +273,108 @@ final class IncrementalRunTest {
     // The new row as what changed and as what is due, then both rows of its customer.
     assertThat(second.rowsRead()).contains(4L);
     assertThat(online("SELECT n FROM online_totals ORDER BY entity_key")).containsExactly("1", "2");
+  }
+
+  @Test
+  void run_filesOfDays_findsRowsAddedLaterOnTheDayOfTheLastRun() throws Exception {
+    Path files = Files.createDirectories(directory.resolve("orders"));
+    Files.writeString(
+        files.resolve("1.csv"),
+        """
+        customer_id,status,amount,ordered_at,updated_at
+        1,paid,5,2026-01-01,2026-01-01
+        2,paid,7,2026-01-01,2026-01-01
+        """);
+    Materializer materializer = open(TOTALS.replace("orders", "order_files"));
+    Run ignored = run(materializer, "2026-01-10T10:00:00Z");
+    Files.writeString(
+        files.resolve("2.csv"),
+        """
+        customer_id,status,amount,ordered_at,updated_at
+        2,paid,1,2026-01-10,2026-01-10
+        """);
+
+    Run second = run(materializer, "2026-01-10T12:00:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(online("SELECT n FROM online_totals ORDER BY entity_key")).containsExactly("1", "2");
+  }
+
+  /** It is touched before any filter; a full run never makes a key of it. */
+  @Test
+  void run_filteredRowWhoseKeyIsTooLong_harmsNobody() throws Exception {
+    source.execute("ALTER TABLE orders ALTER customer_id TYPE TEXT");
+    Materializer materializer = open(TOTALS, "STRING");
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        """
+        INSERT INTO orders VALUES
+          (101, repeat('x', 3000), 'shop 1', 5, 'open', '2026-01-10 00:01Z', '2026-01-10 00:01Z'),
+          (102, '3', 'shop 1', 5, 'paid', '2026-01-10 00:01Z', '2026-01-10 00:01Z')
+        """);
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(1L);
+  }
+
+  @Test
+  void run_keysAreDaysBeyondTheUsual_findsThem() throws Exception {
+    source.execute(
+        """
+        ALTER TABLE orders DROP customer_id;
+        ALTER TABLE orders ADD customer_id DATE;
+        UPDATE orders SET customer_id =
+          (ARRAY['infinity', '10000-01-01', '0044-03-15 BC', '2026-01-01'])[1 + order_id % 4]::date
+        """);
+    Materializer materializer = open(TOTALS, "DATE");
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "UPDATE orders SET amount = 0, updated_at = '2026-01-10 00:01Z' WHERE order_id <= 4");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(4L);
+    assertThat(online("SELECT n FROM online_totals")).containsOnly("25");
+  }
+
+  @Test
+  void run_backslashMeansMoreToTheServer_findsKeysOfAnyCharacters() throws Exception {
+    source.execute(
+        """
+        ALTER TABLE orders ALTER customer_id TYPE TEXT;
+        UPDATE orders SET customer_id =
+          (ARRAY[E'\\\\\\') OR true --', E'a\\\\', '''', 'b'])[1 + order_id % 4]
+        """);
+    source.execute(
+        "ALTER DATABASE %s SET standard_conforming_strings = off".formatted(source.name()));
+    Materializer materializer = open(TOTALS, "STRING");
+    Run ignored = run(materializer, "2026-01-10T00:00:00Z");
+    source.execute(
+        "UPDATE orders SET amount = 0, updated_at = '2026-01-10 00:01Z' WHERE order_id <= 3");
+
+    Run second = run(materializer, "2026-01-10T00:02:00Z");
+
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(second.rowsWritten()).contains(3L);
+  }
+
+  @Test
+  void run_joinedSourceIsStaticNoMore_isFull() throws Exception {
+    String isStatic = "\"timestamp_field\": \"at\", \"static\": true";
+    String orders = "\"table\": \"orders\"";
+    Run ignored = run(open(BY_COUNTRY, "INT64", orders, isStatic), "2026-01-10T00:00:00Z");
+    source.execute("UPDATE shops SET country = 'DE', at = '2026-01-09Z'");
+    Run second = run(open(BY_COUNTRY, "INT64", orders, isStatic), "2026-01-10T00:02:00Z");
+    assertThat(second.kind()).isEqualTo(Run.Kind.INCREMENTAL);
+
+    Run third = run(open(BY_COUNTRY), "2026-01-10T00:04:00Z");
+
+    assertThat(third.kind()).isEqualTo(Run.Kind.FULL);
+    assertThat(third.progress().orElseThrow().whyFull().orElseThrow())
+        .contains("source 'shops' is not the one that was read before");
   }
 
   @Test

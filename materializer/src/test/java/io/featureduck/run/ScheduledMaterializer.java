@@ -75,6 +75,7 @@ final class ScheduledMaterializer {
         view.fullRefreshSchedule(),
         zone,
         view.freshness(),
+        view.storage(),
         view.cacheMaxAge(),
         view.description(),
         view.owner(),

@@ -173,6 +173,52 @@ final class ScheduledViewTest {
     assertThat(store.runs(Optional.empty(), 1).getFirst().status()).isEqualTo(Run.Status.FAILED);
   }
 
+  /** The process that had the tick is gone; so is the next one, and then it is enough. */
+  @Test
+  void settle_itsOwnRunWasLeftBehind_isRunAgainOnce() throws Exception {
+    leaveBehind();
+
+    settle();
+
+    assertThat(ticks()).containsExactly(batchTick);
+    assertThat(runs()).containsExactly("succeeded", "failed");
+    leaveBehind();
+
+    settle();
+
+    assertThat(ticks()).containsExactly(batchTick);
+    assertThat(runs()).containsExactly("failed", "failed");
+  }
+
+  private void leaveBehind() throws Exception {
+    database.execute(
+        """
+        DELETE FROM featureduck_watermarks;
+        DELETE FROM featureduck_runs WHERE status = 'succeeded';
+        INSERT INTO featureduck_runs (view, version, kind, status, engine, host, started_at, scheduled_at, heartbeat_at)
+        VALUES ('totals', 1, 'full', 'running', 'duckdb', 'elsewhere', '%1$s', '%1$s', '2026-01-01Z')
+        """
+            .formatted(batchTick));
+  }
+
+  private List<String> runs() {
+    return store.runs(Optional.empty(), 100).stream().map(run -> run.status().id()).toList();
+  }
+
+  @Test
+  void settle_itsOwnRunWasStoppedWithItsProcess_isRunAgain() throws Exception {
+    ActiveRun run =
+        materializer.begin(
+            "totals", new RunRequest(false, Optional.empty(), Optional.of(batchTick)));
+    run.stop();
+    assertThat(run.finish().status()).isEqualTo(Run.Status.CANCELLED);
+    assertThat(ticks()).isEmpty();
+
+    settle();
+
+    assertThat(ticks()).containsExactly(batchTick);
+  }
+
   @Test
   void settle_bothSchedulesOpen_runsOneFullRunForBoth() throws Exception {
     useBoth();

@@ -7,6 +7,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.Source;
+import io.featureduck.dialect.DuckDbDialect;
 import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.engine.Extensions;
@@ -37,6 +38,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What MariaDB says of its tables, and what becomes of it where it can't be said. */
 final class MySqlTablesTest {
+  private static final DuckDbDialect DIALECT = new DuckDbDialect();
+
   @TempDir private Path directory = Path.of("");
 
   private static Source source(String connection, String schema, String table, String zone) {
@@ -232,7 +235,7 @@ final class MySqlTablesTest {
           SourceSchema ignored = reader.schema(source);
           session.execute("BEGIN TRANSACTION");
           Instant before = Instant.now();
-          Instant clock = reader.snapshot(source);
+          Instant clock = reader.snapshot(source).clock();
           // Within the clocks' resolution.
           assertThat(Duration.between(before, clock).abs()).isLessThan(Duration.ofSeconds(20));
           execute(database, "INSERT INTO a VALUES (2, now()); INSERT INTO b VALUES (2, now())");
@@ -241,8 +244,8 @@ final class MySqlTablesTest {
             counts +=
                 session
                     .list(
-                        "SELECT count(*) FROM source_orders.%s.%s"
-                            .formatted(database.name(), table),
+                        "SELECT count(*) FROM %s.%s.%s"
+                            .formatted(DIALECT.attachedName(source), database.name(), table),
                         row -> row.getString(1))
                     .getFirst();
           }
@@ -273,9 +276,10 @@ final class MySqlTablesTest {
             read((reader, session) -> {
               reader.prepare(source);
               session.execute("BEGIN TRANSACTION");
-              Instant ignored = reader.snapshot(source);
+              Instant ignored = reader.snapshot(source).clock();
               session.execute(
-                  "INSERT INTO source_orders.%s.a VALUES (1)".formatted(database.name()));
+                  "INSERT INTO %s.%s.a VALUES (1)"
+                      .formatted(DIALECT.attachedName(source), database.name()));
               return "";
             }))
         .hasMessageContaining("READ ONLY transaction");
@@ -291,17 +295,19 @@ final class MySqlTablesTest {
             read((reader, session) -> {
               SourceSchema ignored = reader.schema(source);
               session.execute("BEGIN TRANSACTION");
-              Instant unused = reader.snapshot(source);
+              Instant unused = reader.snapshot(source).clock();
               long connection =
                   session
                       .list(
-                          "FROM mysql_query('source_orders', 'SELECT connection_id() AS id', stream_results = false)",
+                          "FROM mysql_query('%s', 'SELECT connection_id() AS id', stream_results = false)"
+                              .formatted(DIALECT.attachedName(source)),
                           row -> row.getLong(1))
                       .getFirst();
               execute(database, "KILL " + connection);
               reader.fetch(
                   source,
-                  "CREATE TEMP TABLE t AS FROM source_orders.%s.a".formatted(database.name()));
+                  "CREATE TEMP TABLE t AS FROM %s.%s.a"
+                      .formatted(DIALECT.attachedName(source), database.name()));
               return "";
             }))
         .isInstanceOfSatisfying(
@@ -321,7 +327,7 @@ final class MySqlTablesTest {
         read((reader, session) -> {
           reader.prepare(source);
           session.execute("BEGIN TRANSACTION");
-          return reader.snapshot(source);
+          return reader.snapshot(source).clock();
         });
 
     assertThat(Duration.between(clock, Instant.now()).abs()).isLessThan(Duration.ofMinutes(1));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.Source;
+import io.featureduck.dialect.DuckDbDialect;
 import io.featureduck.engine.DuckDb;
 import io.featureduck.engine.DuckDbSession;
 import io.featureduck.engine.Extensions;
@@ -19,11 +20,13 @@ import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -191,7 +194,7 @@ final class SourceReaderTest {
   void snapshot_ofFiles_isTheRunsClockInMicroseconds() {
     Source source = TestDefinitions.files("c", Source.Format.CSV, "/nowhere", Map.of());
 
-    Instant now = read(reader -> reader.snapshot(source));
+    Instant now = read(reader -> reader.snapshot(source).clock());
 
     assertThat(now).isEqualTo(NOW);
   }
@@ -202,8 +205,76 @@ final class SourceReaderTest {
     Source source =
         TestDefinitions.table("o", database.connectionString(), "public", "o", Map.of());
 
-    assertThat(Duration.between(read(reader -> reader.snapshot(source)), Instant.now()).abs())
+    assertThat(
+            Duration.between(read(reader -> reader.snapshot(source).clock()), Instant.now()).abs())
         .isLessThan(Duration.ofMinutes(1));
+  }
+
+  @Test
+  void snapshot_ofTwoTablesOfOneDatabase_isOne() throws Exception {
+    TestPostgres.Database database = TestPostgres.newDatabase();
+    database.execute("CREATE TABLE a (n INT); CREATE TABLE b (n INT)");
+    Source a = TestDefinitions.table("a", database.connectionString(), "public", "a", Map.of());
+    Source b = TestDefinitions.table("b", database.connectionString(), "public", "b", Map.of());
+
+    readInTransaction((reader, session) -> {
+      SourceReader.Snapshot first = reader.snapshot(a);
+      execute(database, "INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)");
+
+      assertThat(reader.snapshot(b)).isEqualTo(first);
+      assertThat(count(session, b, "true")).isZero();
+      assertThat(count(session, a, "true")).isZero();
+    });
+  }
+
+  /** Such a server exports no snapshot; the table is large enough to be read in parallel. */
+  @Test
+  void snapshot_serverWithoutExport_isOneAllTheSame() throws Exception {
+    TestPostgres.Database database = TestPostgres.newDatabase();
+    database.execute(
+        """
+        CREATE TABLE big (n INT, filler TEXT) WITH (fillfactor = 40);
+        INSERT INTO big SELECT 0, repeat('x', 900) FROM generate_series(1, 20000);
+        ANALYZE big
+        """);
+    database.execute("ALTER DATABASE " + database.name() + " SET rds.extensions = 'on'");
+    Source big = TestDefinitions.table("b", database.connectionString(), "public", "big", Map.of());
+
+    readInTransaction((reader, session) -> {
+      session.execute("SET threads = 4");
+      SourceReader.Snapshot ignored = reader.snapshot(big);
+      execute(database, "UPDATE big SET n = 1");
+
+      assertThat(count(session, big, "n = 0")).isEqualTo(20_000);
+      assertThat(count(session, big, "n = 1")).isZero();
+    });
+  }
+
+  private void readInTransaction(BiConsumer<SourceReader, DuckDbSession> check) {
+    MaterializerSettings settings = TestDefinitions.materializer(directory);
+    DuckDb duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
+    try (DuckDbSession session = duckDb.open(new Cancellation())) {
+      session.execute("BEGIN TRANSACTION");
+      check.accept(new SourceReader(session, InstantSource.fixed(NOW)), session);
+    }
+  }
+
+  private static long count(DuckDbSession session, Source source, String condition) {
+    Source.Table table = (Source.Table) source.location();
+    return session
+        .list(
+            "SELECT count(*) FILTER (WHERE %s) FROM %s.public.%s"
+                .formatted(condition, new DuckDbDialect().attachedName(source), table.table()),
+            row -> row.getLong(1))
+        .getFirst();
+  }
+
+  private static void execute(TestPostgres.Database database, String sql) {
+    try {
+      database.execute(sql);
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   @Test

@@ -53,7 +53,7 @@ final class ViewLockTest {
     return out -> {
       for (Map.Entry<String, Double> row : scores.entrySet()) {
         out.startRow(3);
-        out.putText(BinaryCopy.utf8(row.getKey()));
+        out.putText(RowWriter.utf8(row.getKey()));
         out.putDouble(row.getValue());
         out.putTimestamp(event.toEpochMilli() * 1_000);
       }
@@ -508,7 +508,7 @@ final class ViewLockTest {
       assertThat(heartbeat.beat(run, progress, 0)).isEqualTo(RunHeartbeat.Answer.GO_ON);
       List<String> ended =
           query(
-              "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'UPDATE featureduck_runs SET heartbeat_at%'");
+              "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT status, cancel_requested%'");
       assertThat(ended).containsExactly("t");
 
       assertThatThrownBy(() -> heartbeat.beat(run, progress, 0))
@@ -523,7 +523,14 @@ final class ViewLockTest {
   void start_tickOfAnotherRun_isEmpty() {
     RunStart tick = new RunStart(1, Run.Kind.FULL, "test", Optional.of(AS_OF), "here");
     try (ViewLock lock = store.tryLock("v").orElseThrow()) {
-      assertThat(lock.start(tick)).isPresent();
+      long run = lock.start(tick).orElseThrow();
+      store.fail(
+          run,
+          Run.Status.FAILED,
+          new FeatureException(ErrorCode.INTERNAL, "no"),
+          Optional.empty(),
+          new RunProgress().now());
+
       assertThat(lock.start(tick)).isEmpty();
     }
   }

@@ -7,6 +7,7 @@ import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.Source;
+import io.featureduck.definition.Storage;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.nio.file.Path;
@@ -101,6 +102,7 @@ public final class TestDefinitions {
         Optional.empty(),
         ZoneOffset.UTC,
         Optional.empty(),
+        Storage.TYPED,
         Duration.ofSeconds(30),
         "",
         "",

@@ -21,6 +21,7 @@ public final class RunDocument {
     root.put("view", run.view());
     root.put("version", run.version());
     root.put("kind", run.kind().id());
+    root.put("why_full", run.progress().flatMap(Progress::whyFull).orElse(null));
     root.put("status", run.status().id());
     root.put("engine", run.engine());
     put(root, "scheduled_at", run.scheduledAt());

@@ -65,6 +65,8 @@ final class StatusRoutes {
   private final Readiness readiness;
   private final PrometheusMeterRegistry registry;
   private final InstantSource clock;
+  private final SharedQuestion<Map<String, Pause>> pauses;
+  private final SharedQuestion<List<ViewStatus>> statuses;
 
   StatusRoutes(
       Vertx vertx,
@@ -81,6 +83,8 @@ final class StatusRoutes {
     this.readiness = readiness;
     this.registry = registry;
     this.clock = clock;
+    this.pauses = new SharedQuestion<>(() -> asking(store::pauses));
+    this.statuses = new SharedQuestion<>(() -> asking(store::statuses));
   }
 
   /**
@@ -187,10 +191,10 @@ final class StatusRoutes {
 
   /** Returns which views are paused; empty where the store doesn't tell. */
   private Future<Optional<Map<String, Pause>>> pauses() {
-    return vertx
-        .executeBlocking(store::pauses, false)
+    return pauses
+        .answer()
         .timeout(settings.timeout().toMillis(), TimeUnit.MILLISECONDS)
-        .map(known -> Optional.ofNullable(known))
+        .map(known -> Optional.of(known))
         .recover(StatusRoutes::withoutPauses);
   }
 
@@ -232,11 +236,11 @@ final class StatusRoutes {
   }
 
   private void freshness(HttpServerRequest request, ServedView view) {
-    answer(request, blocking(() -> bytes(freshness(status(view.name())))));
+    answer(request, statuses.answer().map(all -> bytes(freshness(status(all, view.name())))));
   }
 
-  private ViewStatus status(String view) {
-    return store.statuses().stream()
+  private static ViewStatus status(List<ViewStatus> statuses, String view) {
+    return statuses.stream()
         .filter(status -> status.view().view().equals(view))
         .findFirst()
         .orElseThrow(
@@ -361,7 +365,7 @@ final class StatusRoutes {
   private void runs(HttpServerRequest request, QueryParameters query) {
     Optional<String> view = query.get("view");
     int limit = query.get("limit").map(StatusRoutes::limit).orElse(RUNS);
-    answer(request, blocking(() -> runs(view, limit)));
+    answer(request, asking(() -> runs(view, limit)));
   }
 
   private static int limit(String text) {
@@ -406,12 +410,12 @@ final class StatusRoutes {
   }
 
   private void metrics(HttpServerRequest request) {
-    blocking(() -> registry.scrape().getBytes(StandardCharsets.UTF_8))
+    asking(() -> registry.scrape().getBytes(StandardCharsets.UTF_8))
         .onSuccess(text -> Exchange.ok(request, METRICS_TEXT, text))
         .onFailure(cause -> Exchange.fail(request, cause));
   }
 
-  private Future<byte[]> blocking(Callable<byte[]> work) {
+  private <T> Future<T> asking(Callable<T> work) {
     return vertx.executeBlocking(work, false).map(Objects::requireNonNull);
   }
 

@@ -150,6 +150,10 @@ final class DoctorCommand implements Callable<Integer> {
     try (Materializer materializer = Materializer.open(definitions, store)) {
       for (FeatureView view : definitions.views()) {
         try {
+          materializer
+              .alwaysFull(view.name())
+              .map(why -> alwaysFull(view, why))
+              .ifPresent(findings::add);
           materializer.indexes(view.name()).stream()
               .map(DoctorCommand::index)
               .forEach(findings::add);
@@ -161,6 +165,11 @@ final class DoctorCommand implements Callable<Integer> {
       }
     }
     return findings;
+  }
+
+  private static Finding alwaysFull(FeatureView view, String why) {
+    return new Finding(
+        "runs of view " + view.name(), State.WARNING, "each reads everything: " + why);
   }
 
   private static Finding index(IndexCheck check) {

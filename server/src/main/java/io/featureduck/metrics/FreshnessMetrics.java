@@ -54,6 +54,10 @@ public final class FreshnessMetrics {
       return status.map(ViewStatus::rows).orElse(0L);
     }
 
+    double tableBytes() {
+      return status.map(ViewStatus::tableBytes).orElse(0L);
+    }
+
     /** Seconds since 1970; 0 before the first success. */
     double lastSuccessSeconds() {
       return status

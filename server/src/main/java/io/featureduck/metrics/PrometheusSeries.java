@@ -62,12 +62,14 @@ public final class PrometheusSeries implements MultiCollector {
     List<GaugeDataPointSnapshot> ages = new ArrayList<>();
     List<GaugeDataPointSnapshot> successes = new ArrayList<>();
     List<GaugeDataPointSnapshot> rows = new ArrayList<>();
+    List<GaugeDataPointSnapshot> bytes = new ArrayList<>();
     List<GaugeDataPointSnapshot> limits = new ArrayList<>();
     for (FreshnessMetrics.Standing standing : freshness.standings()) {
       Labels labels = standing.view().labels();
       ages.add(point(standing.freshnessSeconds(now), labels));
       successes.add(point(standing.lastSuccessSeconds(), labels));
       rows.add(point(standing.rows(), labels));
+      bytes.add(point(standing.tableBytes(), labels));
       standing
           .limitSeconds()
           .forEach((level, limit) -> limits.add(point(limit, labels.add("level", level))));
@@ -83,6 +85,8 @@ public final class PrometheusSeries implements MultiCollector {
             "When the view's last successful run ended; 0 before it",
             successes));
     series.add(gauge("featureduck_view_rows", "Rows of the view", rows));
+    series.add(
+        gauge("featureduck_view_table_bytes", "What the view's table takes with its key", bytes));
     series.add(
         gauge(
             "featureduck_view_freshness_limit_seconds",

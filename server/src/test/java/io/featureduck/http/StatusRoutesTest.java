@@ -238,6 +238,7 @@ class StatusRoutesTest {
             "featureduck_lookup_seconds_count" + view + " 3",
             "featureduck_run_seconds_count" + view + " 1",
             "featureduck_view_rows" + view + " 1.0",
+            "featureduck_view_table_bytes" + view,
             "featureduck_view_freshness_seconds" + view + " 6",
             "featureduck_view_last_success_timestamp_seconds" + view + " 1",
             "featureduck_cache_requests_total{result=\"hit\"} 1.0",

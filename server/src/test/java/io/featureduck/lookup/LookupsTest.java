@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.definition.Storage;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.http.ServedStore;
@@ -53,6 +54,7 @@ class LookupsTest {
             List.of(new Feature("n", Primitive.INT64)),
             Optional.empty(),
             Optional.empty(),
+            Storage.TYPED,
             maxAge,
             "{}",
             Optional.of(Instant.EPOCH),

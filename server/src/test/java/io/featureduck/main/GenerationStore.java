@@ -46,7 +46,8 @@ final class GenerationStore {
 
   /**
    * Makes the source table at generation 1 and a config with the view {@code counters}. The
-   * environment may say STORE_URL, for another way to the store, STORE_TIMEOUT and SERVER_TIMEOUT.
+   * environment may say STORE_URL, for another way to the store, STORE_SCHEMA, STORE_TIMEOUT and
+   * SERVER_TIMEOUT.
    */
   static GenerationStore create(Path directory) throws SQLException, IOException {
     TestPostgres.Database database = TestPostgres.newDatabase();
@@ -65,6 +66,7 @@ final class GenerationStore {
               "project": "generations",
               "server": {"host": "127.0.0.1", "port": 0, "timeout": "${SERVER_TIMEOUT:-2s}"},
               "online_store": {"type": "postgres", "url": "${STORE_URL:-%s}",
+                "schema": "${STORE_SCHEMA:-public}",
                 "timeout": "${STORE_TIMEOUT:-1s}"},
               "materializer": {"state_directory": "state", "threads": 1},
               "entities": [

@@ -3,30 +3,40 @@ package io.featureduck.store;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.plan.Feature;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.sql.Timestamp;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.util.List;
 import java.util.Optional;
 import java.util.Properties;
+import org.flywaydb.core.api.configuration.FluentConfiguration;
 
 /**
- * Opens connections to the online store's Postgres. Each use takes one of its own: a run keeps its
- * for minutes, and the rest comes a few times a second at the most.
+ * A Postgres. Each use takes a connection of its own: a run keeps its for minutes, and the rest
+ * comes a few times a second at the most.
  */
-final class StoreConnections {
+final class PostgresDatabase extends StoreDatabase {
   private static final String TOO_MANY_CONNECTIONS = "53300";
   private static final String SERIALIZATION_FAILURE = "40001";
   private static final String DEADLOCK = "40P01";
+  private static final String LOCK_NOT_AVAILABLE = "55P03";
 
   private final String jdbcUrl;
   private final String place;
   private final String schema;
   private final Properties properties = new Properties();
+  private final PostgresLocks locks = new PostgresLocks();
 
-  StoreConnections(OnlineStoreSettings settings) {
+  PostgresDatabase(OnlineStoreSettings settings) {
     URI uri = parse(settings.url());
     this.schema = settings.schema();
     String query = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
@@ -68,32 +78,23 @@ final class StoreConnections {
         cause);
   }
 
-  /** Returns host, port and database, for messages. */
+  @Override
   String place() {
     return place;
   }
 
+  @Override
   String schema() {
     return schema;
   }
 
-  String jdbcUrl() {
-    return jdbcUrl;
-  }
-
-  Properties properties() {
-    Properties copy = new Properties();
-    copy.putAll(properties);
-    return copy;
-  }
-
-  /** Opens a connection whose search path is the project's schema, in UTC. */
+  @Override
   Connection open() throws SQLException {
     Connection connection = DriverManager.getConnection(jdbcUrl, properties);
     try (Statement statement = connection.createStatement()) {
       boolean ignored =
           statement.execute(
-              "SET search_path TO " + Sql.identifier(schema) + "; SET TIME ZONE 'UTC'");
+              "SET search_path TO " + OnlineTable.identifier(schema) + "; SET TIME ZONE 'UTC'");
       return connection;
     } catch (SQLException e) {
       connection.close();
@@ -101,7 +102,7 @@ final class StoreConnections {
     }
   }
 
-  /** Makes a failure of the store's ours, without the driver's words. */
+  @Override
   FeatureException failure(String doing, SQLException cause) {
     String state = Optional.ofNullable(cause.getSQLState()).orElse("none");
     if (state.equals("57014")) {
@@ -146,5 +147,92 @@ final class StoreConnections {
       case SERIALIZATION_FAILURE, DEADLOCK -> "gave the transaction up in favour of another";
       default -> "can't be reached";
     };
+  }
+
+  @Override
+  boolean isLockTimeout(SQLException cause) {
+    return LOCK_NOT_AVAILABLE.equals(cause.getSQLState());
+  }
+
+  @Override
+  void limitLockWaits(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute("SET lock_timeout = '300ms'");
+    }
+  }
+
+  @Override
+  void configure(FluentConfiguration flyway) {
+    FluentConfiguration ignored =
+        flyway
+            .defaultSchema(schema)
+            .schemas(schema)
+            .createSchemas(true)
+            .locations("classpath:io/featureduck/store/migrations/postgres");
+  }
+
+  @Override
+  String now() {
+    return "clock_timestamp()";
+  }
+
+  @Override
+  String ago(String seconds) {
+    return "clock_timestamp() - make_interval(secs => " + seconds + ")";
+  }
+
+  @Override
+  String tableBytes(String name) {
+    return "coalesce(pg_total_relation_size(to_regclass(" + name + ")), 0)";
+  }
+
+  @Override
+  String jsonText(String column) {
+    return column + "::text";
+  }
+
+  @Override
+  String jsonParameter() {
+    return "?::jsonb";
+  }
+
+  @Override
+  PreparedStatement prepareIfNew(Connection connection, String insert, String... generated)
+      throws SQLException {
+    return connection.prepareStatement(insert + " ON CONFLICT DO NOTHING", generated);
+  }
+
+  @Override
+  int insertIfNew(PreparedStatement insert) throws SQLException {
+    return insert.executeUpdate();
+  }
+
+  @Override
+  Optional<Instant> instant(ResultSet rows, int column) throws SQLException {
+    return Optional.ofNullable(rows.getObject(column, OffsetDateTime.class))
+        .map(OffsetDateTime::toInstant);
+  }
+
+  @Override
+  void setInstant(PreparedStatement statement, int parameter, Optional<Instant> instant)
+      throws SQLException {
+    statement.setTimestamp(parameter, instant.map(Timestamp::from).orElse(null));
+  }
+
+  @Override
+  PostgresLocks locks() {
+    return locks;
+  }
+
+  @Override
+  PostgresTable table(LiveView live, List<Feature> features) {
+    return new PostgresTable(live.table(), features);
+  }
+
+  @Override
+  PostgresTransaction transaction(
+      Connection connection, RunCommit commit, Cancellation cancellation) throws SQLException {
+    return new PostgresTransaction(
+        this, table(commit.live(), commit.features()), connection, commit, cancellation);
   }
 }

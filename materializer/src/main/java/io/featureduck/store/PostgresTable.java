@@ -1,0 +1,132 @@
+package io.featureduck.store;
+
+import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** A view's table in Postgres. */
+final class PostgresTable extends OnlineTable {
+  /* Room for a row's next version beside it: then its key's index need not be written to. A run
+   * leaves a version behind for each row that it writes; vacuum comes after a fiftieth of the table
+   * and not, as by default, after a fifth, so that lookups meet few of them. */
+  private static final String SETTINGS =
+      "fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05";
+
+  PostgresTable(String name, List<Feature> features) {
+    super(name, features.stream().map(PostgresTable::column).toList());
+  }
+
+  private static ValueColumn column(Feature feature) {
+    return new ValueColumn(feature.name(), columnType(feature.type()), differs(feature));
+  }
+
+  private static String differs(Feature feature) {
+    String column = identifier(feature.name());
+    if (feature.type() != Primitive.FLOAT64) {
+      return "s.%1$s IS DISTINCT FROM o.%1$s".formatted(column);
+    }
+    // Parallel sums are not bit-stable. Near the ends of the range the arithmetic itself would fail
+    // with an overflow or underflow, so only equal is equal there.
+    return """
+    (s.%1$s IS DISTINCT FROM o.%1$s AND CASE
+        WHEN abs(s.%1$s) BETWEEN 1e-290 AND 1e290 AND abs(o.%1$s) BETWEEN 1e-290 AND 1e290
+        THEN abs(s.%1$s - o.%1$s) > 1e-12 * greatest(abs(s.%1$s), abs(o.%1$s))
+        ELSE true END)\
+    """
+        .formatted(column);
+  }
+
+  /** Returns the type of the column that holds features of {@code type}. */
+  private static String columnType(FeatureType type) {
+    return switch (type) {
+      case Primitive primitive ->
+          switch (primitive) {
+            case BOOL -> "BOOLEAN";
+            case INT32 -> "INTEGER";
+            case INT64 -> "BIGINT";
+            case FLOAT32 -> "REAL";
+            case FLOAT64 -> "DOUBLE PRECISION";
+            case STRING -> "TEXT";
+            case BYTES -> "BYTEA";
+            case DATE -> "DATE";
+            case TIMESTAMP -> "TIMESTAMPTZ";
+            case JSON -> "JSONB";
+          };
+      case FeatureType.Decimal(int precision, int scale) ->
+          "NUMERIC(" + precision + "," + scale + ")";
+      case FeatureType.Array(FeatureType element) -> columnType(element) + "[]";
+    };
+  }
+
+  @Override
+  boolean matches(Connection connection) throws SQLException {
+    String select =
+        """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+        WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum
+        """;
+    List<String> found = new ArrayList<>();
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, name());
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          found.add(rows.getString(1) + " " + rows.getString(2).replace(", ", ","));
+        }
+      }
+    }
+    return found.equals(expected());
+  }
+
+  private List<String> expected() {
+    List<String> columns = new ArrayList<>();
+    columns.add("entity_key text");
+    for (ValueColumn column : values()) {
+      String type = column.type().toLowerCase(Locale.ROOT);
+      columns.add(column.name() + " " + type.replace("timestamptz", "timestamp with time zone"));
+    }
+    columns.add("event_timestamp timestamp with time zone");
+    columns.add("updated_at timestamp with time zone");
+    return columns;
+  }
+
+  /** Makes a table with these columns that has no key yet. */
+  void createAside(Connection connection, String aside) throws SQLException {
+    execute(
+        connection,
+        """
+        CREATE TABLE %s (
+          entity_key TEXT COLLATE "C" NOT NULL,
+          %sevent_timestamp TIMESTAMPTZ,
+          updated_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (%s)
+        """
+            .formatted(aside, definitions(), SETTINGS));
+  }
+
+  @Override
+  void create(Connection connection) throws SQLException {
+    execute(
+        connection,
+        """
+        CREATE TABLE IF NOT EXISTS %1$s (
+          entity_key TEXT COLLATE "C" CONSTRAINT %1$s_key PRIMARY KEY,
+          %2$sevent_timestamp TIMESTAMPTZ,
+          updated_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (%3$s)
+        """
+            .formatted(name(), definitions(), SETTINGS));
+  }
+
+  private static void execute(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute(sql);
+    }
+  }
+}
