@@ -6,6 +6,8 @@ import io.featureduck.config.ConfigReader;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
+import io.featureduck.testing.SourceDatabase;
+import io.featureduck.testing.SourceServer;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import java.io.BufferedReader;
@@ -51,29 +53,32 @@ final class CrashTest {
 
   @Test
   void run_killedAtRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight() throws Exception {
-    crash(10);
+    crash(SourceServer.POSTGRES, 10);
+  }
+
+  @Test
+  void run_overMariaDbKilledAtRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight()
+      throws Exception {
+    crash(SourceServer.MARIADB, 5);
   }
 
   @Test
   @Tag("slow")
   void run_killedAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight() throws Exception {
-    crash(500);
+    crash(SourceServer.POSTGRES, 500);
   }
 
-  private void crash(int crashes) throws Exception {
-    TestPostgres.Database source = TestPostgres.newDatabase();
+  @Test
+  @Tag("slow")
+  void run_overMariaDbKilledAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight()
+      throws Exception {
+    crash(SourceServer.MARIADB, 100);
+  }
+
+  private void crash(SourceServer server, int crashes) throws Exception {
+    SourceDatabase source = server.newDatabase();
     TestPostgres.Database target = TestPostgres.newDatabase();
-    source.execute(
-        """
-        CREATE TABLE orders (customer_id INT PRIMARY KEY, team INT, amount BIGINT,
-          ordered_at TIMESTAMPTZ, updated_at TIMESTAMPTZ);
-        CREATE INDEX ON orders (updated_at);
-        INSERT INTO orders SELECT i, (i %% 50 = 7)::int, 0, '2026-01-01Z', '2026-01-01Z'
-        FROM generate_series(1, %1$d) i;
-        INSERT INTO orders SELECT 1000000 + i, 2, 0, '2026-01-01Z', '2026-01-01Z'
-        FROM generate_series(1, %2$d) i
-        """
-            .formatted(CUSTOMERS, COMERS));
+    source.execute(orders(server));
     Path config = config(source, target);
     FeatureStore definitions = ConfigReader.read(config, Map.of());
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
@@ -121,7 +126,33 @@ final class CrashTest {
     }
   }
 
-  private Path config(TestPostgres.Database source, TestPostgres.Database target) throws Exception {
+  private static String orders(SourceServer server) {
+    return switch (server) {
+      case POSTGRES ->
+          """
+          CREATE TABLE orders (customer_id INT PRIMARY KEY, team INT, amount BIGINT,
+            ordered_at TIMESTAMPTZ, updated_at TIMESTAMPTZ);
+          CREATE INDEX ON orders (updated_at);
+          INSERT INTO orders SELECT i, (i %% 50 = 7)::int, 0, '2026-01-01Z', '2026-01-01Z'
+          FROM generate_series(1, %1$d) i;
+          INSERT INTO orders SELECT 1000000 + i, 2, 0, '2026-01-01Z', '2026-01-01Z'
+          FROM generate_series(1, %2$d) i
+          """
+              .formatted(CUSTOMERS, COMERS);
+      case MARIADB ->
+          """
+          CREATE TABLE orders (customer_id INT PRIMARY KEY, team INT, amount BIGINT,
+            ordered_at TIMESTAMP(6), updated_at TIMESTAMP(6), KEY (updated_at));
+          INSERT INTO orders SELECT seq, seq %% 50 = 7, 0, '2026-01-01', '2026-01-01'
+          FROM seq_1_to_%1$d;
+          INSERT INTO orders SELECT 1000000 + seq, 2, 0, '2026-01-01', '2026-01-01'
+          FROM seq_1_to_%2$d
+          """
+              .formatted(CUSTOMERS, COMERS);
+    };
+  }
+
+  private Path config(SourceDatabase source, TestPostgres.Database target) throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
@@ -131,8 +162,8 @@ final class CrashTest {
          "materializer": {"state_directory": "state", "threads": 1, "memory_limit": "500MB",
            "extension_directory": "%s"},
          "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
-         "sources": [{"name": "orders", "source_type": "postgres", "connection_string": "%s",
-           "schema": "public", "table": "orders", "timestamp_field": "ordered_at",
+         "sources": [{"name": "orders", "source_type": "%s", "connection_string": "%s",
+           "schema": "%s", "table": "orders", "timestamp_field": "ordered_at",
            "cursor_field": "updated_at", "incremental": true, "allowed_lateness": "30s"}],
          "views": [{"name": "totals", "entities": ["customer"], "source": "orders",
            "filters": ["amount >= 0"],
@@ -143,12 +174,13 @@ final class CrashTest {
             .formatted(
                 target.url(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
-                source.connectionString()));
+                source.sourceType(),
+                source.connectionString(),
+                source.schema()));
     return file;
   }
 
-  private static void killAfter(long millis, Path config, TestPostgres.Database source)
-      throws Exception {
+  private static void killAfter(long millis, Path config, SourceDatabase source) throws Exception {
     String classes =
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
     Process process =
@@ -162,8 +194,8 @@ final class CrashTest {
                     classes,
                     CrashingMaterializer.class.getName(),
                     config.toString(),
-                    "jdbc:postgresql://127.0.0.1:%d/%s?user=postgres"
-                        .formatted(source.port(), source.name())))
+                    source.server().name(),
+                    source.address()))
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
     try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
@@ -226,7 +258,7 @@ final class CrashTest {
     }
   }
 
-  private static long sum(TestPostgres.Database database, String select) throws SQLException {
+  private static long sum(SourceDatabase database, String select) throws SQLException {
     try (Connection connection = database.connect();
         Statement statement = connection.createStatement();
         ResultSet rows = statement.executeQuery(select)) {

@@ -10,6 +10,8 @@ import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
 import io.featureduck.testing.CuttingProxy;
 import io.featureduck.testing.CuttingProxy.Cut;
+import io.featureduck.testing.SourceDatabase;
+import io.featureduck.testing.SourceServer;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import java.nio.file.Files;
@@ -43,49 +45,69 @@ final class CutConnectionTest {
   private static final int MESSAGES_MAX = 400;
   private static final String ONLINE =
       "SELECT string_agg(format('%s %s %s', entity_key, spent, most), E'\\n' ORDER BY entity_key) FROM online_totals";
-  private static final String EXPECTED =
-      "SELECT string_agg(format('%s %s %s', customer_id::text, spent, most), E'\\n' ORDER BY customer_id::text COLLATE \"C\") FROM"
-          + " (SELECT customer_id, sum(amount) AS spent, max(amount) AS most FROM orders WHERE amount >= 0 GROUP BY 1) o";
+  private static final String TOTALS =
+      "(SELECT customer_id, sum(amount) AS spent, max(amount) AS most FROM orders WHERE amount >= 0 GROUP BY customer_id) o";
   private static final String AT_WORK =
       "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'featureduck' AND (state <> 'idle' OR xact_start IS NOT NULL))"
           + " + (SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory' AND d.datname = current_database())";
   private static final String STRAY =
       "SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'online_totals' AND (relname NOT LIKE 'featureduck\\_%' OR relname LIKE 'featureduck\\_run\\_%')";
 
+  /** Has a MySQL client send what the proxy can read. */
+  private static final String READABLE = " ssl_mode=disabled compression=disabled";
+
   @TempDir private Path directory = Path.of("");
 
-  private TestPostgres.Database source = new TestPostgres.Database("none", 0);
+  private SourceDatabase source = new TestPostgres.Database("none", 0);
   private TestPostgres.Database target = new TestPostgres.Database("none", 0);
-  private CuttingProxy toSource;
+  private Optional<CuttingProxy> madeToSource = Optional.empty();
   private CuttingProxy toTarget;
   private int round;
 
   @BeforeEach
   void databases() throws Exception {
-    source = TestPostgres.newDatabase();
     target = TestPostgres.newDatabase();
+    toTarget = new CuttingProxy(SourceServer.POSTGRES, target.port());
+  }
+
+  private CuttingProxy toSource() {
+    return madeToSource.orElseThrow();
+  }
+
+  private void makeSource(SourceServer server) throws Exception {
+    source = server.newDatabase();
+    madeToSource = Optional.of(new CuttingProxy(server, source.port()));
     source.execute(
-        """
-        CREATE TABLE orders (customer_id INT, amount BIGINT, ordered_at TIMESTAMPTZ,
-          updated_at TIMESTAMPTZ);
-        CREATE INDEX ON orders (updated_at);
-        INSERT INTO orders SELECT i, 0, '2026-01-01Z', '2026-01-01Z' FROM generate_series(1, %d) i
-        """
-            .formatted(CUSTOMERS));
-    toSource = new CuttingProxy(source.port());
-    toTarget = new CuttingProxy(target.port());
+        switch (server) {
+          case POSTGRES ->
+              """
+              CREATE TABLE orders (customer_id INT, amount BIGINT, ordered_at TIMESTAMPTZ,
+                updated_at TIMESTAMPTZ);
+              CREATE INDEX ON orders (updated_at);
+              INSERT INTO orders SELECT i, 0, '2026-01-01Z', '2026-01-01Z' FROM generate_series(1, %d) i
+              """
+                  .formatted(CUSTOMERS);
+          case MARIADB ->
+              """
+              CREATE TABLE orders (customer_id INT, amount BIGINT, ordered_at TIMESTAMP(6),
+                updated_at TIMESTAMP(6), KEY (updated_at));
+              INSERT INTO orders SELECT seq, 0, '2026-01-01', '2026-01-01' FROM seq_1_to_%d
+              """
+                  .formatted(CUSTOMERS);
+        });
   }
 
   @AfterEach
   void close() throws Exception {
-    toSource.close();
+    toSource().close();
     toTarget.close();
   }
 
   @ParameterizedTest
   @CsvSource({"true, BEFORE", "false, AFTER"})
   void run_storeIsCutAtEachStep_leavesItBeforeOrAfter(boolean full, Cut cut) throws Exception {
-    try (Materializer materializer = open(0)) {
+    makeSource(SourceServer.POSTGRES);
+    try (Materializer materializer = open(0, "")) {
       cutAtEach(materializer, toTarget, full, cut, 1, 1);
     }
   }
@@ -94,15 +116,67 @@ final class CutConnectionTest {
   @CsvSource({"true, AFTER", "false, BEFORE"})
   void run_sourceIsCutAtEachStep_leavesTheStoreBeforeOrAfter(boolean full, Cut cut)
       throws Exception {
-    try (Materializer materializer = open(0)) {
-      cutAtEach(materializer, toSource, full, cut, 1, 1);
+    makeSource(SourceServer.POSTGRES);
+    try (Materializer materializer = open(0, "")) {
+      cutAtEach(materializer, toSource(), full, cut, 1, 1);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource("false, BEFORE")
+  void run_mariaDbIsCutAtEachStep_leavesTheStoreBeforeOrAfter(boolean full, Cut cut)
+      throws Exception {
+    makeSource(SourceServer.MARIADB);
+    try (Materializer materializer = open(0, READABLE)) {
+      cutAtEach(materializer, toSource(), full, cut, 1, 1);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource("false, AFTER")
+  void run_mariaDbIsCutOnce_succeedsBySecondAttempt(boolean full, Cut cut) throws Exception {
+    makeSource(SourceServer.MARIADB);
+    try (Materializer materializer = open(1, READABLE)) {
+      cutAtEach(materializer, toSource(), full, cut, 1, 7);
+    }
+  }
+
+  /**
+   * Over TLS, which the client takes if it can, a connection that is gone is told in other words.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "true, BEFORE, 1, false",
+    "true, AFTER, 1, false",
+    "true, FROZEN, 1, false",
+    "true, WITHIN, 1, false",
+    "false, BEFORE, 1, false",
+    "false, AFTER, 1, false",
+    "false, FROZEN, 1, false",
+    "false, WITHIN, 1, false",
+    "true, BEFORE, 1, true",
+    "true, AFTER, 1, true",
+    "true, WITHIN, 1, true",
+    "false, BEFORE, 1, true",
+    "false, AFTER, 1, true",
+    "false, WITHIN, 1, true",
+    "true, AFTER, 2, false",
+    "false, BEFORE, 2, false"
+  })
+  @Tag("slow")
+  void run_mariaDbIsCutAtEachStep_succeedsBySecondAttemptOrLeavesTheStoreAsItWas(
+      boolean full, Cut cut, int times, boolean overTls) throws Exception {
+    makeSource(SourceServer.MARIADB);
+    try (Materializer materializer = open(1, overTls ? " ssl_mode=required" : READABLE)) {
+      cutAtEach(materializer, toSource(), full, cut, times, 1);
     }
   }
 
   @ParameterizedTest
   @CsvSource({"true, AFTER", "false, BEFORE"})
   void run_storeIsCutOnce_succeedsBySecondAttempt(boolean full, Cut cut) throws Exception {
-    try (Materializer materializer = open(2)) {
+    makeSource(SourceServer.POSTGRES);
+    try (Materializer materializer = open(2, "")) {
       cutAtEach(materializer, toTarget, full, cut, 1, 7);
     }
   }
@@ -110,7 +184,8 @@ final class CutConnectionTest {
   @ParameterizedTest
   @CsvSource("false, AFTER")
   void run_storeIsCutInEachAttempt_leavesItBeforeOrAfter(boolean full, Cut cut) throws Exception {
-    try (Materializer materializer = open(1)) {
+    makeSource(SourceServer.POSTGRES);
+    try (Materializer materializer = open(1, "")) {
       cutAtEach(materializer, toTarget, full, cut, 2, 9);
     }
   }
@@ -120,9 +195,11 @@ final class CutConnectionTest {
     "true, BEFORE, 1",
     "true, AFTER, 1",
     "true, FROZEN, 1",
+    "true, WITHIN, 1",
     "false, BEFORE, 1",
     "false, AFTER, 1",
     "false, FROZEN, 1",
+    "false, WITHIN, 1",
     "true, AFTER, 2",
     "false, AFTER, 2",
     "false, BEFORE, 2"
@@ -130,9 +207,10 @@ final class CutConnectionTest {
   @Tag("slow")
   void run_eitherIsCutAtEachStep_leavesTheStoreBeforeOrAfter(boolean full, Cut cut, int times)
       throws Exception {
-    try (Materializer materializer = open(1)) {
+    makeSource(SourceServer.POSTGRES);
+    try (Materializer materializer = open(1, "")) {
       cutAtEach(materializer, toTarget, full, cut, times, 1);
-      cutAtEach(materializer, toSource, full, cut, times, 1);
+      cutAtEach(materializer, toSource(), full, cut, times, 1);
     }
   }
 
@@ -155,7 +233,7 @@ final class CutConnectionTest {
       LOG.info("{}: {} {}", what, run.map(Run::status), run.flatMap(Run::error));
       boolean whole = proxy.heal() == times;
       await(what);
-      String after = text(source, EXPECTED);
+      String after = text(source, expected());
       String online = text(target, ONLINE);
       long now = number(target, "SELECT max(generation) FROM featureduck_changes");
       assertThat(online).as(what).isIn(before, after);
@@ -182,17 +260,34 @@ final class CutConnectionTest {
     }
   }
 
+  /** Returns the SELECT of what the online table is to be. */
+  private String expected() {
+    return switch (source.server()) {
+      case POSTGRES ->
+          "SELECT string_agg(format('%s %s %s', customer_id::text, spent, most), E'\\n' ORDER BY customer_id::text COLLATE \"C\") FROM "
+              + TOTALS;
+      case MARIADB ->
+          "SELECT group_concat(concat_ws(' ', customer_id, spent, most) ORDER BY CAST(customer_id AS BINARY) SEPARATOR '\n') FROM "
+              + TOTALS;
+    };
+  }
+
   /** Every round some customers change, one comes or goes, and one is new. */
   private void change() throws SQLException {
     round++;
+    String clock =
+        switch (source.server()) {
+          case POSTGRES -> "clock_timestamp()";
+          case MARIADB -> "sysdate(6)";
+        };
     source.execute(
         """
-        UPDATE orders SET amount = %1$d, updated_at = clock_timestamp() WHERE customer_id < 4;
+        UPDATE orders SET amount = %1$d, updated_at = %2$s WHERE customer_id < 4;
         UPDATE orders SET amount = %1$d * CASE WHEN amount < 0 THEN 1 ELSE -1 END,
-          updated_at = clock_timestamp() WHERE customer_id = 5;
-        INSERT INTO orders VALUES (100 + %1$d, 1, '2026-01-02Z', clock_timestamp())
+          updated_at = %2$s WHERE customer_id = 5;
+        INSERT INTO orders VALUES (100 + %1$d, 1, '2026-01-02', %2$s)
         """
-            .formatted(round));
+            .formatted(round, clock));
   }
 
   /** Returns the run as it ended, or empty where it could not even be noted. */
@@ -215,11 +310,11 @@ final class CutConnectionTest {
     }
   }
 
-  private static long number(TestPostgres.Database database, String select) throws SQLException {
+  private static long number(SourceDatabase database, String select) throws SQLException {
     return Long.parseLong(text(database, select));
   }
 
-  private static String text(TestPostgres.Database database, String select) throws SQLException {
+  private static String text(SourceDatabase database, String select) throws SQLException {
     List<String> texts = new ArrayList<>();
     try (Connection connection = database.connect();
         Statement statement = connection.createStatement();
@@ -232,7 +327,10 @@ final class CutConnectionTest {
     return texts.getFirst();
   }
 
-  private Materializer open(int retries) throws Exception {
+  /**
+   * @param more what is added to the source's address
+   */
+  private Materializer open(int retries, String more) throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
@@ -242,19 +340,21 @@ final class CutConnectionTest {
          "materializer": {"state_directory": "state", "threads": 1, "memory_limit": "500MB",
            "retries": %d, "extension_directory": "%s"},
          "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
-         "sources": [{"name": "orders", "source_type": "postgres", "connection_string": "%s",
-           "schema": "public", "table": "orders", "timestamp_field": "ordered_at",
-           "cursor_field": "updated_at", "incremental": true}],
+         "sources": [{"name": "orders", "source_type": "%s", "connection_string": "%s",
+           "schema": "%s", "table": "orders", "timestamp_field": "ordered_at",
+           "cursor_field": "updated_at", "incremental": true, "allowed_lateness": "0s"}],
          "views": [{"name": "totals", "entities": ["customer"], "source": "orders",
            "filters": ["amount >= 0"],
            "aggregations": [{"function": "sum", "column": "amount", "alias": "spent"},
              {"function": "max", "column": "amount", "alias": "most"}]}]}
         """
             .formatted(
-                new TestPostgres.Database(target.name(), toTarget.port()).url(),
+                target.behind(toTarget.port()).url(),
                 retries,
                 TestDefinitions.materializer(directory).extensionDirectory(),
-                new TestPostgres.Database(source.name(), toSource.port()).connectionString()));
+                source.sourceType(),
+                source.behind(toSource().port()).connectionString() + more,
+                source.schema()));
     FeatureStore definitions = ConfigReader.read(file, Map.of());
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();

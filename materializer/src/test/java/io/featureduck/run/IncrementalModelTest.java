@@ -3,6 +3,7 @@ package io.featureduck.run;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.featureduck.run.ModelSequence.Tally;
+import io.featureduck.testing.SourceServer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,20 +30,34 @@ final class IncrementalModelTest {
   private static final int PARALLEL = 2;
   private static final long SEEDS_OF_THE_LONG_ONE = 1_000_000;
 
+  /** Few histories, so those in which each of an increment's searches alone finds someone. */
+  private static final long SEEDS_OVER_MARIADB = 45;
+
   @TempDir private Path directory = Path.of("");
 
   @Test
   void run_randomHistories_leaveWhatPlainJavaComputes() throws Exception {
-    runAll(0, 300);
+    runAll(SourceServer.POSTGRES, 0, 300);
+  }
+
+  @Test
+  void run_randomHistoriesOverMariaDb_leaveWhatPlainJavaComputes() throws Exception {
+    runAll(SourceServer.MARIADB, SEEDS_OVER_MARIADB, 20);
   }
 
   @Test
   @Tag("slow")
   void run_manyRandomHistories_leaveWhatPlainJavaComputes() throws Exception {
-    runAll(SEEDS_OF_THE_LONG_ONE, 5_000);
+    runAll(SourceServer.POSTGRES, SEEDS_OF_THE_LONG_ONE, 5_000);
   }
 
-  private void runAll(long from, long count) throws Exception {
+  @Test
+  @Tag("slow")
+  void run_manyRandomHistoriesOverMariaDb_leaveWhatPlainJavaComputes() throws Exception {
+    runAll(SourceServer.MARIADB, SEEDS_OF_THE_LONG_ONE, 300);
+  }
+
+  private void runAll(SourceServer server, long from, long count) throws Exception {
     Long only = Long.getLong("featureduck.model.seed");
     long first = only != null ? only : from + Long.getLong("featureduck.model.base", 0);
     long end = first + (only != null ? 1 : Long.getLong("featureduck.model.count", count));
@@ -52,14 +67,15 @@ final class IncrementalModelTest {
       List<Future<Tally>> workers = new ArrayList<>();
       for (int i = 0; i < PARALLEL; i++) {
         Path folder = directory.resolve("worker" + i);
-        workers.add(threads.submit(() -> work(folder, next, end)));
+        workers.add(threads.submit(() -> work(server, folder, next, end)));
       }
       for (Future<Tally> worker : workers) {
         all.add(worker.get(3, TimeUnit.HOURS));
       }
     }
     LOG.info(
-        "{} full runs, {} incremental ones, of which {} wrote; {} rows written",
+        "over {}: {} full runs, {} incremental ones, of which {} wrote; {} rows written",
+        server,
         all.full,
         all.incremental,
         all.increments,
@@ -69,9 +85,10 @@ final class IncrementalModelTest {
     }
   }
 
-  private static Tally work(Path folder, AtomicLong next, long end) throws Exception {
+  private static Tally work(SourceServer server, Path folder, AtomicLong next, long end)
+      throws Exception {
     Tally tally = new Tally();
-    try (ModelDatabase database = new ModelDatabase(folder)) {
+    try (ModelDatabase database = new ModelDatabase(server, folder)) {
       for (long seed = next.getAndIncrement(); seed < end; seed = next.getAndIncrement()) {
         try {
           tally.add(new ModelSequence(seed, database).run());

@@ -3,6 +3,8 @@ package io.featureduck.run;
 import io.featureduck.config.ConfigReader;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.testing.SourceDatabase;
+import io.featureduck.testing.SourceServer;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import java.io.IOException;
@@ -35,32 +37,49 @@ import tools.jackson.databind.json.JsonMapper;
  * A source's database and an online store with all views of {@link ModelViews}. Not thread-safe.
  */
 final class ModelDatabase implements AutoCloseable {
+  private final SourceServer server;
   private final Connection source;
   private final Connection second;
   private final Connection target;
   private final Materializer materializer;
 
-  ModelDatabase(Path directory) throws SQLException, IOException {
-    TestPostgres.Database from = TestPostgres.newDatabase();
+  /**
+   * @param server of the source; the online store is on Postgres
+   */
+  ModelDatabase(SourceServer server, Path directory) throws SQLException, IOException {
+    this.server = server;
+    SourceDatabase from = server.newDatabase();
     TestPostgres.Database to = TestPostgres.newDatabase();
     ModelViews model = new ModelViews();
     for (ModelTable table : model.tables) {
-      from.execute(table.ddl());
+      from.execute(table.ddl(server));
     }
-    source = from.connect();
-    second = from.connect();
+    source = connect(from);
+    second = connect(from);
     second.setAutoCommit(false);
     target = to.connect();
     Files.createDirectories(directory);
     Path config = directory.resolve("config.json");
-    Files.writeString(config, config(model, from.connectionString(), to.url(), directory));
+    Files.writeString(config, config(model, from, to.url(), directory));
     FeatureStore definitions = ConfigReader.read(config, Map.of());
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
     materializer = Materializer.open(definitions, store);
   }
 
-  private static String config(ModelViews model, String from, String to, Path directory) {
+  private Connection connect(SourceDatabase database) throws SQLException {
+    Connection connection = database.connect();
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored =
+          switch (server) {
+            case POSTGRES -> false;
+            case MARIADB -> statement.execute("SET time_zone = '+00:00'");
+          };
+    }
+    return connection;
+  }
+
+  private static String config(ModelViews model, SourceDatabase from, String to, Path directory) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("project", "shop");
     json.put("online_store", Map.of("type", "postgres", "url", to));
@@ -92,6 +111,10 @@ final class ModelDatabase implements AutoCloseable {
     return new JsonMapper().writeValueAsString(json);
   }
 
+  SourceServer server() {
+    return server;
+  }
+
   Connection source() {
     return source;
   }
@@ -109,7 +132,13 @@ final class ModelDatabase implements AutoCloseable {
   void reset() throws SQLException {
     second.rollback();
     try (Statement statement = source.createStatement()) {
-      boolean ignored = statement.execute("TRUNCATE orders, products, shops, clicks, visits");
+      boolean ignored =
+          statement.execute(
+              switch (server) {
+                case POSTGRES -> "TRUNCATE orders, products, shops, clicks, visits";
+                case MARIADB ->
+                    "DELETE FROM orders; DELETE FROM products; DELETE FROM shops; DELETE FROM clicks; DELETE FROM visits";
+              });
     }
     try (Statement statement = target.createStatement()) {
       boolean ignored =

@@ -144,8 +144,8 @@ final class ModelSequence {
       return tally;
     } catch (AssertionError | RuntimeException | SQLException e) {
       throw new AssertionError(
-          "seed %d (rerun it alone with -Dfeatureduck.model.seed=%d)\n%s\n%s"
-              .formatted(seed, seed, e, String.join("\n", history)),
+          "seed %d over %s (rerun it alone with -Dfeatureduck.model.seed=%d)\n%s\n%s"
+              .formatted(seed, database.server(), seed, e, String.join("\n", history)),
           e);
     } finally {
       database.second().rollback();
@@ -201,7 +201,7 @@ final class ModelSequence {
       ModelRow ignored = row.set(column.name(), value(table, column, holder));
     }
     row = row.set(table.id(), nextId++);
-    table.insert(connection, row);
+    table.insert(database.server(), connection, row);
     note("insert into", table, row, holder);
     ModelRow inserted = row;
     apply(
@@ -223,7 +223,7 @@ final class ModelSequence {
         next = next.set(name, value(table, column, holder));
       }
     }
-    table.update(connection, next);
+    table.update(database.server(), connection, next);
     note("update", table, next, holder);
     ModelRow updated = next;
     holder.ifPresent(one -> one.rows().add(row));

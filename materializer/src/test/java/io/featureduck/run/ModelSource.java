@@ -1,5 +1,6 @@
 package io.featureduck.run;
 
+import io.featureduck.testing.SourceDatabase;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -30,12 +31,12 @@ record ModelSource(
     Duration allowedLateness,
     Map<String, String> declared) {
 
-  Map<String, Object> json(String connection) {
+  Map<String, Object> json(SourceDatabase database) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("name", name);
-    json.put("source_type", "postgres");
-    json.put("connection_string", connection);
-    json.put("schema", "public");
+    json.put("source_type", database.sourceType());
+    json.put("connection_string", database.connectionString());
+    json.put("schema", database.schema());
     json.put("table", table.name());
     json.put("timestamp_field", eventTime);
     if (!cursor.equals(eventTime)) {

@@ -1,5 +1,6 @@
 package io.featureduck.run;
 
+import io.featureduck.testing.SourceServer;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
@@ -69,32 +70,59 @@ record ModelTable(
         .type();
   }
 
-  String ddl() {
+  String ddl(SourceServer server) {
     StringBuilder ddl = new StringBuilder("CREATE TABLE " + name + " (");
-    columns.forEach(
-        column -> ddl.append(column.name()).append(' ').append(column.sqlType()).append(", "));
+    columns.forEach(column ->
+        ddl.append(column.name()).append(' ').append(typeOf(column, server)).append(", "));
     ddl.append("PRIMARY KEY (").append(id()).append("));");
-    indexed.forEach(column -> ddl.append("CREATE INDEX ON %s (%s);".formatted(name, column)));
+    indexed.forEach(column -> ddl.append(index(column, server)));
     return ddl.toString();
   }
 
-  void insert(Connection connection, ModelRow row) throws SQLException {
+  private String typeOf(Column column, SourceServer server) {
+    return switch (server) {
+      case POSTGRES -> column.sqlType();
+      case MARIADB ->
+          switch (column.type()) {
+            case BOOLEAN, INT, BIGINT, DOUBLE, DATE -> column.sqlType();
+            // Without a precision it would be DECIMAL(10,0); this one is as far from DuckDB's.
+            case NUMERIC ->
+                column.sqlType().equals("NUMERIC") ? "DECIMAL(65,30)" : column.sqlType();
+            // An index needs a length. Where there is one, the server tells 'a' from 'A' and 'ä';
+            // elsewhere, as in most databases, it doesn't.
+            case TEXT ->
+                "VARCHAR(40) COLLATE "
+                    + (indexed.contains(column.name()) ? "utf8mb4_bin" : "utf8mb4_general_ci");
+            case TIMESTAMP -> "DATETIME(6)";
+            case TIMESTAMPTZ -> "TIMESTAMP(6) NULL";
+          };
+    };
+  }
+
+  private String index(String column, SourceServer server) {
+    return switch (server) {
+      case POSTGRES -> "CREATE INDEX ON %s (%s);".formatted(name, column);
+      case MARIADB -> "ALTER TABLE %s ADD INDEX (%s);".formatted(name, column);
+    };
+  }
+
+  void insert(SourceServer server, Connection connection, ModelRow row) throws SQLException {
     String names = columns.stream().map(Column::name).collect(Collectors.joining(", "));
     String marks = columns.stream().map(column -> "?").collect(Collectors.joining(", "));
     try (PreparedStatement statement =
         connection.prepareStatement(
             "INSERT INTO %s (%s) VALUES (%s)".formatted(name, names, marks))) {
-      bind(statement, row);
+      bind(server, statement, row);
       int ignored = statement.executeUpdate();
     }
   }
 
-  void update(Connection connection, ModelRow row) throws SQLException {
+  void update(SourceServer server, Connection connection, ModelRow row) throws SQLException {
     String sets =
         columns.stream().map(column -> column.name() + " = ?").collect(Collectors.joining(", "));
     try (PreparedStatement statement =
         connection.prepareStatement("UPDATE %s SET %s WHERE %s = ?".formatted(name, sets, id()))) {
-      bind(statement, row);
+      bind(server, statement, row);
       statement.setObject(columns.size() + 1, row.get(id()));
       if (statement.executeUpdate() != 1) {
         throw new IllegalStateException("no such row in %s: %s".formatted(name, row));
@@ -112,18 +140,27 @@ record ModelTable(
     }
   }
 
-  private void bind(PreparedStatement statement, ModelRow row) throws SQLException {
+  private void bind(SourceServer server, PreparedStatement statement, ModelRow row)
+      throws SQLException {
     for (int i = 0; i < columns.size(); i++) {
       Column column = columns.get(i);
       Object value = row.get(column.name());
       if (value instanceof Instant instant) {
-        value =
-            column.type() == Type.TIMESTAMP
-                ? instant.atZone(zone).toLocalDateTime()
-                : instant.atOffset(ZoneOffset.UTC);
+        value = time(server, instant, column.type());
       }
       statement.setObject(i + 1, value);
     }
+  }
+
+  private Object time(SourceServer server, Instant instant, Type type) {
+    if (type == Type.TIMESTAMP) {
+      return instant.atZone(zone).toLocalDateTime();
+    }
+    return switch (server) {
+      case POSTGRES -> instant.atOffset(ZoneOffset.UTC);
+      // The session's time zone is UTC.
+      case MARIADB -> instant.atOffset(ZoneOffset.UTC).toLocalDateTime();
+    };
   }
 
   /** Compares two values of a column: NULL is the least, text goes by its bytes. */

@@ -15,6 +15,8 @@ import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.SourceSchema;
 import io.featureduck.store.Cancellation;
+import io.featureduck.testing.CuttingProxy;
+import io.featureduck.testing.SourceServer;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestMariaDb;
 import io.featureduck.type.FeatureType;
@@ -316,6 +318,42 @@ final class MySqlTablesTest {
               assertThat(e.code()).isEqualTo(ErrorCode.SOURCE_UNAVAILABLE);
               assertThat(e.mayPass()).as(e.getMessage()).isTrue();
             });
+  }
+
+  @Test
+  void fetch_rowsBreakOffInTheMidst_failsAndMayBeTriedAgain() throws Exception {
+    TestMariaDb.Database database = TestMariaDb.newDatabase();
+    database.execute("CREATE TABLE a AS SELECT seq AS id, now() AS at FROM seq_1_to_10000");
+    try (CuttingProxy proxy = new CuttingProxy(SourceServer.MARIADB, database.port())) {
+      String readable = " ssl_mode=disabled compression=disabled";
+      Source source =
+          source(
+              database.behind(proxy.port()).connectionString() + readable,
+              database.name(),
+              "a",
+              "UTC");
+
+      assertThatThrownBy(() ->
+              read((reader, session) -> {
+                SourceSchema ignored = reader.schema(source);
+                session.execute("BEGIN TRANSACTION");
+                Instant unused = reader.snapshot(source).clock();
+                // The scan is prepared, then executed.
+                proxy.cutAt(2, CuttingProxy.Cut.WITHIN, 1);
+                reader.fetch(
+                    source,
+                    "CREATE TEMP TABLE t AS FROM %s.%s.a"
+                        .formatted(DIALECT.attachedName(source), database.name()));
+                return "";
+              }))
+          .isInstanceOfSatisfying(
+              FeatureException.class,
+              e -> {
+                assertThat(e.code()).isEqualTo(ErrorCode.SOURCE_UNAVAILABLE);
+                assertThat(e.mayPass()).as(e.getMessage()).isTrue();
+              })
+          .hasMessageContaining("Failed to fetch result row");
+    }
   }
 
   @Test

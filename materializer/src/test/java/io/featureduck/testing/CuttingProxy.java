@@ -2,6 +2,7 @@ package io.featureduck.testing;
 
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -11,21 +12,17 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * Stands before a Postgres, reads what its clients send message by message, and cuts all
- * connections at a message of one's choice. Counted are the messages that make the server do
- * something: statements, pieces and ends of a COPY.
+ * Stands before a database, reads what its clients send message by message, and cuts all
+ * connections at a message of one's choice. Counted are those that make the server do something:
+ * {@link ClientMessages} says which.
  */
 public final class CuttingProxy implements AutoCloseable {
-  private static final int SSL_REQUEST = 80_877_103;
-  private static final int GSS_REQUEST = 80_877_104;
-
-  /** Query, Execute, CopyData, CopyDone. */
-  private static final String COUNTED = "QEdc";
-
   private static final long FROZEN_MILLIS = 300;
 
+  private final SourceServer kind;
   private final int target;
   private final ServerSocket server;
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
@@ -41,11 +38,14 @@ public final class CuttingProxy implements AutoCloseable {
     BEFORE,
     /** The message arrives, its answer doesn't. */
     AFTER,
+    /** The message arrives, and its answer breaks off. */
+    WITHIN,
     /** The message doesn't arrive, and for a while nobody is told. */
     FROZEN
   }
 
-  public CuttingProxy(int target) throws IOException {
+  public CuttingProxy(SourceServer kind, int target) throws IOException {
+    this.kind = kind;
     this.target = target;
     this.server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     threads.execute(this::accept);
@@ -74,8 +74,8 @@ public final class CuttingProxy implements AutoCloseable {
     return left;
   }
 
-  private synchronized boolean isDue(char type) {
-    if (times == 0 || COUNTED.indexOf(type) < 0) {
+  private synchronized boolean isDue() {
+    if (times == 0) {
       return false;
     }
     counted++;
@@ -100,17 +100,28 @@ public final class CuttingProxy implements AutoCloseable {
         database.setTcpNoDelay(true);
         sockets.add(client);
         sockets.add(database);
-        threads.execute(() -> requests(client, database));
-        threads.execute(() -> answers(client, database));
+        AtomicBoolean breaksOff = new AtomicBoolean();
+        threads.execute(() -> requests(client, database, breaksOff));
+        threads.execute(() -> answers(client, database, breaksOff));
       } catch (IOException e) {
         // Closed, or the database is away: whoever waits for an answer notices.
       }
     }
   }
 
-  private void answers(Socket client, Socket database) {
+  private void answers(Socket client, Socket database, AtomicBoolean breaksOff) {
     try {
-      long ignored = database.getInputStream().transferTo(client.getOutputStream());
+      InputStream in = database.getInputStream();
+      OutputStream out = client.getOutputStream();
+      byte[] bytes = new byte[1 << 14];
+      for (int read = in.read(bytes); read >= 0; read = in.read(bytes)) {
+        if (breaksOff.get()) {
+          out.write(bytes, 0, read / 2);
+          closeAll();
+          return;
+        }
+        out.write(bytes, 0, read);
+      }
     } catch (IOException e) {
       // Cut on one side; the other one follows below.
     } finally {
@@ -119,19 +130,18 @@ public final class CuttingProxy implements AutoCloseable {
     }
   }
 
-  private void requests(Socket client, Socket database) {
+  private void requests(Socket client, Socket database, AtomicBoolean breaksOff) {
     try {
       DataInputStream in = new DataInputStream(client.getInputStream());
       OutputStream out = database.getOutputStream();
-      startUp(in, out);
+      ClientMessages messages = ClientMessages.of(kind);
       while (true) {
-        byte type = in.readByte();
-        byte[] message = message(in, type);
-        if (isDue((char) type)) {
-          cut(out, message);
-          return;
+        byte[] message = messages.next(in);
+        if (messages.isWork(message) && isDue()) {
+          cut(out, message, breaksOff);
+        } else {
+          out.write(message);
         }
-        out.write(message);
       }
     } catch (IOException e) {
       // The client has gone, or was cut.
@@ -143,43 +153,26 @@ public final class CuttingProxy implements AutoCloseable {
     }
   }
 
-  private static void startUp(DataInputStream in, OutputStream out) throws IOException {
-    while (true) {
-      int length = in.readInt();
-      int code = in.readInt();
-      byte[] rest = in.readNBytes(length - 8);
-      byte[] message = new byte[length];
-      putInt(message, 0, length);
-      putInt(message, 4, code);
-      System.arraycopy(rest, 0, message, 8, rest.length);
-      out.write(message);
-      if (code != SSL_REQUEST && code != GSS_REQUEST) {
-        return;
+  private void cut(OutputStream out, byte[] message, AtomicBoolean breaksOff)
+      throws IOException, InterruptedException {
+    switch (how()) {
+      case BEFORE -> closeAll();
+      case AFTER -> {
+        out.write(message);
+        closeAll();
+      }
+      case WITHIN -> {
+        breaksOff.set(true);
+        out.write(message);
+      }
+      case FROZEN -> {
+        TimeUnit.MILLISECONDS.sleep(FROZEN_MILLIS);
+        closeAll();
       }
     }
   }
 
-  private static byte[] message(DataInputStream in, byte type) throws IOException {
-    int length = in.readInt();
-    byte[] message = new byte[length + 1];
-    message[0] = type;
-    putInt(message, 1, length);
-    in.readFully(message, 5, length - 4);
-    return message;
-  }
-
-  private static void putInt(byte[] bytes, int offset, int value) {
-    for (int i = 0; i < 4; i++) {
-      bytes[offset + i] = (byte) (value >>> (24 - 8 * i));
-    }
-  }
-
-  private void cut(OutputStream out, byte[] message) throws IOException, InterruptedException {
-    switch (how()) {
-      case BEFORE -> {}
-      case AFTER -> out.write(message);
-      case FROZEN -> TimeUnit.MILLISECONDS.sleep(FROZEN_MILLIS);
-    }
+  private void closeAll() {
     sockets.forEach(CuttingProxy::close);
     sockets.clear();
   }
@@ -195,7 +188,7 @@ public final class CuttingProxy implements AutoCloseable {
   @Override
   public void close() throws IOException {
     server.close();
-    sockets.forEach(CuttingProxy::close);
+    closeAll();
     threads.shutdown();
   }
 }

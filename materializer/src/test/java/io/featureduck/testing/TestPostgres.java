@@ -39,23 +39,48 @@ public final class TestPostgres {
   }
 
   /** A database of the shared server. */
-  public record Database(String name, int port) {
+  public record Database(String name, int port) implements SourceDatabase {
     /** Returns the address in the form of the config's {@code online_store.url}. */
     public String url() {
       return "postgresql://postgres@127.0.0.1:" + port + "/" + name;
     }
 
-    /** Returns the address in the form of a source's {@code connection_string}. */
+    @Override
+    public SourceServer server() {
+      return SourceServer.POSTGRES;
+    }
+
+    @Override
+    public String sourceType() {
+      return "postgres";
+    }
+
+    @Override
+    public String schema() {
+      return "public";
+    }
+
+    @Override
     public String connectionString() {
       return "host=127.0.0.1 port=" + port + " user=postgres dbname=" + name;
     }
 
-    public Connection connect() throws SQLException {
-      return DriverManager.getConnection(
-          "jdbc:postgresql://127.0.0.1:" + port + "/" + name + "?user=postgres");
+    @Override
+    public String address() {
+      return "jdbc:postgresql://127.0.0.1:" + port + "/" + name + "?user=postgres";
     }
 
-    /** Runs one or more statements, each committed on its own if it says nothing else. */
+    @Override
+    public Database behind(int otherPort) {
+      return new Database(name, otherPort);
+    }
+
+    @Override
+    public Connection connect() throws SQLException {
+      return DriverManager.getConnection(address());
+    }
+
+    @Override
     public void execute(String sql) throws SQLException {
       try (Connection connection = connect();
           Statement statement = connection.createStatement()) {
