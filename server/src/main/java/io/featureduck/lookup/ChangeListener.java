@@ -87,13 +87,13 @@ final class ChangeListener {
     }
     if (!listening) {
       listening = true;
-      metrics.listening(true);
       backoffMillis = BACKOFF_MILLIS_MIN;
       if (told) {
         LOG.info("hears of commits by other processes again");
         told = false;
       }
       heard.run();
+      metrics.listening(true);
     }
     vertx.setTimer(CHECK_MILLIS, timer -> check(connection));
   }
