@@ -28,6 +28,11 @@ final class OutputOptions {
     out.flush();
   }
 
+  /** Tells whether the answer is for people. */
+  boolean isText() {
+    return format == Format.TEXT;
+  }
+
   private enum Format {
     TEXT,
     JSON

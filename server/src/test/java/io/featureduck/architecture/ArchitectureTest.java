@@ -48,6 +48,7 @@ class ArchitectureTest {
   };
 
   private static final String[] SERVER = {
+    "io.featureduck.feast..",
     "io.featureduck.http..",
     "io.featureduck.json..",
     "io.featureduck.lookup..",
