@@ -12,6 +12,7 @@ import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -183,6 +184,8 @@ final class CrashTest {
   private static void killAfter(long millis, Path config, SourceDatabase source) throws Exception {
     String classes =
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    // DuckDB unpacks its library there, 60 MB that a process that is killed leaves behind.
+    Path unpacked = Files.createDirectories(config.resolveSibling("unpacked"));
     Process process =
         new ProcessBuilder(
                 List.of(
@@ -190,6 +193,7 @@ final class CrashTest {
                     "--enable-native-access=ALL-UNNAMED",
                     "-XX:TieredStopAtLevel=1",
                     "-Duser.timezone=UTC",
+                    "-Djava.io.tmpdir=" + unpacked,
                     "-cp",
                     classes,
                     CrashingMaterializer.class.getName(),
@@ -208,6 +212,11 @@ final class CrashTest {
       boolean ignored = process.waitFor(millis, TimeUnit.MILLISECONDS);
     } finally {
       assertThat(process.destroyForcibly().waitFor(10, TimeUnit.SECONDS)).isTrue();
+      try (DirectoryStream<Path> files = Files.newDirectoryStream(unpacked)) {
+        for (Path file : files) {
+          Files.delete(file);
+        }
+      }
     }
   }
 

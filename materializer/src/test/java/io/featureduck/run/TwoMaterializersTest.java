@@ -124,6 +124,7 @@ final class TwoMaterializersTest {
                       "--enable-native-access=ALL-UNNAMED",
                       "-XX:TieredStopAtLevel=1",
                       "-Duser.timezone=UTC",
+                      "-Djava.io.tmpdir=" + config.getParent(),
                       "-cp",
                       System.getProperty(
                           "surefire.test.class.path", System.getProperty("java.class.path")),

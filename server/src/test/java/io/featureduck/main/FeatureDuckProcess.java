@@ -40,6 +40,11 @@ final class FeatureDuckProcess implements AutoCloseable {
                 "-cp",
                 System.getProperty("java.class.path"),
                 "io.featureduck.main.FeatureDuck"));
+    if (!arguments[0].equals("up")) {
+      // DuckDB unpacks its library there, and one that is killed leaves it. (The database that "up"
+      // unpacks is one for all.)
+      words.add(1, "-Djava.io.tmpdir=" + directory.toAbsolutePath());
+    }
     words.addAll(List.of(arguments));
     Path errors = Files.createTempFile(directory, "stderr-", ".log");
     ProcessBuilder builder =
