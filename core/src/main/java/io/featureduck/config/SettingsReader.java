@@ -16,9 +16,9 @@ import java.util.regex.Pattern;
 
 /** Reads what is not a definition: server, online store, materializer. Holds their defaults. */
 final class SettingsReader {
-  private static final Pattern POSTGRES_URL =
+  private static final Pattern STORE_URL =
       Pattern.compile(
-          "postgresql://(?:(?<user>[^:@/?#\\s]+)(?::(?<password>[^@/?#\\s]*))?@)?"
+          "(?<scheme>postgresql|mysql)://(?:(?<user>[^:@/?#\\s]+)(?::(?<password>[^@/?#\\s]*))?@)?"
               + "(?<address>(?:\\[[0-9A-Fa-f:.]+\\]|[^:/?#@\\s\\[\\]]+)(?::(?<port>\\d{1,5}))?)"
               + "/(?<rest>[^/?#\\s]+(?:\\?[^#\\s]*)?)");
   private static final Pattern PASSWORD_PARAMETER =
@@ -69,17 +69,21 @@ final class SettingsReader {
 
   static OnlineStoreSettings onlineStore(Node store) {
     Node type = store.child("type");
-    if (type.text().filter("mysql"::equals).isPresent()) {
-      type.mistake("mysql is not built yet: expected 'postgres'");
-    }
+    boolean mySql = type.text().filter("mysql"::equals).isPresent();
+    String scheme = mySql ? "mysql" : "postgresql";
     Optional<String> password = store.text("password");
     Node address = store.child("url");
     String url = address.text().orElse("");
     if (address.text().isPresent()) {
-      Matcher matcher = POSTGRES_URL.matcher(url);
+      Matcher matcher = STORE_URL.matcher(url);
       // Its text is not shown: it may hold a password, also where it can't be read.
-      if (!matcher.matches() || portOf(matcher) > 65_535) {
-        address.mistake("expected postgresql://user@host:5432/database");
+      if (!matcher.matches()
+          || !matcher.group("scheme").equals(scheme)
+          || portOf(matcher) > 65_535) {
+        address.mistake(
+            mySql
+                ? "expected mysql://user@host:3306/database"
+                : "expected postgresql://user@host:5432/database");
       } else if (PASSWORD_PARAMETER.matcher(matcher.group("rest")).find()) {
         // Parameters are shown wherever the address is.
         address.mistake("holds a password as a parameter: put it into 'password'");
@@ -89,25 +93,43 @@ final class SettingsReader {
         }
         password = Optional.of(decoded(address, matcher.group("password")));
         url =
-            "postgresql://%s@%s/%s"
-                .formatted(matcher.group("user"), matcher.group("address"), matcher.group("rest"));
+            "%s://%s@%s/%s"
+                .formatted(
+                    scheme, matcher.group("user"), matcher.group("address"), matcher.group("rest"));
       }
     }
-    Node schema = store.child("schema");
-    String schemaName = schema.identifier().orElse("public");
-    if (!Node.fitsIdentifier(schemaName)) {
-      schema.mistake("expected at most 63 bytes without control characters");
-    }
     return new OnlineStoreSettings(
-        OnlineStoreSettings.Type.POSTGRES,
+        mySql ? OnlineStoreSettings.Type.MYSQL : OnlineStoreSettings.Type.POSTGRES,
         url,
         password.filter(text -> !text.isEmpty()).map(Secret::new),
-        schemaName,
+        mySql ? database(store, url) : schema(store),
         store.duration("timeout", Duration.ofSeconds(1)),
         store.integer("connections_per_loop", 1),
         store.integer("queries_per_loop", 2),
         store.integer("keys_per_query", 128),
         store.integer("waiting_keys_per_loop", 10_000));
+  }
+
+  private static String schema(Node store) {
+    Node schema = store.child("schema");
+    String name = schema.identifier().orElse("public");
+    if (!Node.fitsIdentifier(name)) {
+      schema.mistake("expected at most 63 bytes without control characters");
+    }
+    return name;
+  }
+
+  /** Returns the database of a MySQL store, which is what MySQL calls a schema. */
+  private static String database(Node store, String url) {
+    String database = url.replaceFirst(".*/", "").replaceFirst("\\?.*", "");
+    Node schema = store.child("schema");
+    schema
+        .text()
+        .filter(name -> !name.equals(database))
+        .ifPresent(name ->
+            schema.mistake(
+                "in MySQL it is the url's database, %s".formatted(Node.quoted(database))));
+    return database;
   }
 
   private static int portOf(Matcher url) {

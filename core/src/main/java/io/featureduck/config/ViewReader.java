@@ -74,7 +74,6 @@ final class ViewReader {
         }
       }
     }
-    checkStorage(view);
     List<Expression> filters = view.items("filters").stream().map(Node::expression).toList();
     FeatureNames names = new FeatureNames(view, ofView);
     List<Aggregation> aggregations = new ArrayList<>();
@@ -100,7 +99,9 @@ final class ViewReader {
         schedule(view, "full_refresh_schedule"),
         view.zone("timezone"),
         freshness(view),
-        Storage.TYPED,
+        view.text("storage").filter(Storage.JSONB.id()::equals).isPresent()
+            ? Storage.JSONB
+            : Storage.TYPED,
         view.child("cache").durationOrZero("max_age", cacheMaxAge),
         view.text("description", ""),
         view.text("owner", ""),
@@ -321,13 +322,6 @@ final class ViewReader {
     view.entries("tags")
         .forEach((name, node) -> node.text().ifPresent(text -> tags.put(name, text)));
     return tags;
-  }
-
-  private static void checkStorage(Node view) {
-    Node storage = view.child("storage");
-    if (storage.text().filter("jsonb"::equals).isPresent()) {
-      storage.mistake("jsonb storage is not built yet: expected 'typed'");
-    }
   }
 
   /** The names of one view's features so far. */

@@ -121,7 +121,8 @@ interface ColumnWriter {
     out.endArray();
   }
 
-  private static void put(FeatureType type, @Nullable Object value, RowWriter out) {
+  private static void put(FeatureType type, @Nullable Object value, RowWriter out)
+      throws SQLException {
     if (value == null) {
       out.putNull();
       return;

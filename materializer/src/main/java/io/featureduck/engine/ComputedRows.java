@@ -90,13 +90,14 @@ public final class ComputedRows implements Rows {
     for (int i = 0; i < writers.length; i++) {
       writers[i] = ColumnWriter.of(features.get(i).type());
     }
+    ColumnWriter time = ColumnWriter.of(Primitive.TIMESTAMP);
     long count = 0;
     boolean more = next(rows);
     // Here the computation holds most: what is grouped is all there.
     session.memoryBytes().ifPresent(progress::memory);
     progress.enter(RunStage.COPYING);
     while (more) {
-      long time = rows.getLong(columns);
+      long ignored = rows.getLong(columns);
       boolean gone = rows.wasNull();
       byte[] key = RowWriter.utf8(rows.getString(1));
       if (gone && key.length > KEY_BYTES_MAX) {
@@ -111,21 +112,13 @@ public final class ComputedRows implements Rows {
         try {
           writers[i].write(rows, i + 2, out);
         } catch (UnfitValueException e) {
-          throw new FeatureException(
-              ErrorCode.VALUE_OUT_OF_RANGE,
-              "view %s, entity '%s', feature %s: %s"
-                  .formatted(view, rows.getString(1), features.get(i).name(), e.getMessage()),
-              e);
+          throw unfit(rows, "feature " + features.get(i).name(), e);
         }
       }
-      if (gone) {
-        out.putNull();
-      } else if (time == ColumnWriter.INFINITE_MICROS) {
-        throw new FeatureException(
-            ErrorCode.VALUE_OUT_OF_RANGE,
-            "view %s, entity '%s': its event time is infinite".formatted(view, rows.getString(1)));
-      } else {
-        out.putTimestamp(time);
+      try {
+        time.write(rows, columns, out);
+      } catch (UnfitValueException e) {
+        throw unfit(rows, "its event time", e);
       }
       count++;
       if ((count & 0xfff) == 0) {
@@ -135,6 +128,14 @@ public final class ComputedRows implements Rows {
     }
     progress.computed(count);
     return count;
+  }
+
+  private FeatureException unfit(ResultSet rows, String what, UnfitValueException e)
+      throws SQLException {
+    return new FeatureException(
+        ErrorCode.VALUE_OUT_OF_RANGE,
+        "view %s, entity '%s', %s: %s".formatted(view, rows.getString(1), what, e.getMessage()),
+        e);
   }
 
   private boolean next(ResultSet rows) {

@@ -81,6 +81,8 @@ final class DefinitionChange {
     }
     return switch (name) {
       case "aggregations", "projections" -> isKept(before, now);
+      // What is not said is typed.
+      case "storage" -> before.asString("typed").equals(now.asString("typed"));
       default -> false;
     };
   }

@@ -66,13 +66,21 @@ public final class OnlineStore {
     database.configure(configuration);
     Flyway flyway = configuration.load();
     try {
+      boolean failed = false;
       for (MigrationInfo migration : flyway.info().all()) {
+        failed |= migration.getState().isFailed();
         if (migration.getState().isApplied() && !migration.getState().isResolved()) {
           throw new FeatureException(
               ErrorCode.STORE_UNAVAILABLE,
               "the online store at %s has schema version %s, which this FeatureDuck doesn't know: run a newer one"
                   .formatted(database.place(), migration.getVersion()));
         }
+      }
+      if (failed) {
+        // Where DDL can't be undone, a migration's statements may be run again.
+        int repaired = flyway.repair().repairActions.size();
+        LOG.info(
+            "carrying on with migrations of {} that broke off ({})", database.place(), repaired);
       }
       if (flyway.info().pending().length > 0) {
         int migrations = flyway.migrate().migrationsExecuted;

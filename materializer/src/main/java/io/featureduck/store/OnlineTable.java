@@ -1,23 +1,34 @@
 package io.featureduck.store;
 
+import io.featureduck.definition.Storage;
+import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType.Primitive;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * The table that a version of a view is served from: {@code entity_key}, then columns with the
- * features, {@code event_timestamp} and {@code updated_at}.
+ * The table that a version of a view is served from: {@code entity_key}, then a column for each
+ * feature or one with an object of them, {@code event_timestamp} and {@code updated_at}.
  */
-abstract sealed class OnlineTable permits PostgresTable {
+abstract sealed class OnlineTable permits PostgresTable, MySqlTable {
+  /** The column with the object of features, where they have none of their own. */
+  static final String FEATURES = "features";
+
   private final String name;
+  private final Storage storage;
+  private final List<Feature> features;
   private final List<ValueColumn> values;
 
   /**
    * @param name of a view's table, which needs no quoting
+   * @param values the columns that hold {@code features}
    */
-  OnlineTable(String name, List<ValueColumn> values) {
+  OnlineTable(String name, Storage storage, List<Feature> features, List<ValueColumn> values) {
     this.name = name;
+    this.storage = storage;
+    this.features = List.copyOf(features);
     this.values = List.copyOf(values);
   }
 
@@ -67,6 +78,24 @@ abstract sealed class OnlineTable permits PostgresTable {
             .map(ValueColumn::differs)
             .collect(Collectors.joining("\n    OR ", "(", ")"));
   }
+
+  /** Tells whether two values of the feature may be equal without being the same. */
+  static boolean isFloat(Feature feature) {
+    return feature.type() == Primitive.FLOAT32 || feature.type() == Primitive.FLOAT64;
+  }
+
+  /**
+   * Returns what takes rows with a value for each feature, and hands them on as the table has them.
+   */
+  final RowWriter writer(RowWriter out) {
+    return switch (storage) {
+      case TYPED -> typedWriter(out);
+      case JSONB -> JsonRowWriter.objects(features, out);
+    };
+  }
+
+  /** Returns {@code out}, or what makes of values of some types those that it has columns for. */
+  abstract RowWriter typedWriter(RowWriter out);
 
   /** Tells whether the table is there and has what rows of these features need. */
   abstract boolean matches(Connection connection) throws SQLException;

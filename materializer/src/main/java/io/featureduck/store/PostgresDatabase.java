@@ -103,6 +103,22 @@ final class PostgresDatabase extends StoreDatabase {
   }
 
   @Override
+  Connection openForRuns() throws SQLException {
+    Connection connection = open();
+    try (Statement statement = connection.createStatement()) {
+      // Spill files and long computations must not run into a limit meant for short statements.
+      boolean ignored =
+          statement.execute(
+              "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+                  + " SET idle_session_timeout = 0");
+      return connection;
+    } catch (SQLException e) {
+      connection.close();
+      throw e;
+    }
+  }
+
+  @Override
   FeatureException failure(String doing, SQLException cause) {
     String state = Optional.ofNullable(cause.getSQLState()).orElse("none");
     if (state.equals("57014")) {
@@ -226,7 +242,7 @@ final class PostgresDatabase extends StoreDatabase {
 
   @Override
   PostgresTable table(LiveView live, List<Feature> features) {
-    return new PostgresTable(live.table(), features);
+    return new PostgresTable(live.table(), live.storage(), features);
   }
 
   @Override

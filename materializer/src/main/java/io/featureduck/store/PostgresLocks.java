@@ -25,15 +25,6 @@ final class PostgresLocks extends SessionLocks {
   }
 
   @Override
-  void outlastRuns(Connection connection) throws SQLException {
-    // Spill files and long computations must not run into a limit meant for short statements.
-    execute(
-        connection,
-        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-            + " SET idle_session_timeout = 0");
-  }
-
-  @Override
   boolean tryTake(Connection connection, String key) throws SQLException {
     try (PreparedStatement statement =
         connection.prepareStatement("SELECT pg_try_advisory_lock(hashtextextended(?, 0))")) {

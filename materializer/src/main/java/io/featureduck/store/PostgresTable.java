@@ -1,5 +1,6 @@
 package io.featureduck.store;
 
+import io.featureduck.definition.Storage;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
@@ -11,6 +12,7 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /** A view's table in Postgres. */
 final class PostgresTable extends OnlineTable {
@@ -20,28 +22,71 @@ final class PostgresTable extends OnlineTable {
   private static final String SETTINGS =
       "fillfactor = 90, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05";
 
-  PostgresTable(String name, List<Feature> features) {
-    super(name, features.stream().map(PostgresTable::column).toList());
+  PostgresTable(String name, Storage storage, List<Feature> features) {
+    super(
+        name,
+        storage,
+        features,
+        switch (storage) {
+          case TYPED -> features.stream().map(PostgresTable::column).toList();
+          case JSONB ->
+              List.of(new ValueColumn(FEATURES, "JSONB NOT NULL", objectsDiffer(features)));
+        });
   }
 
   private static ValueColumn column(Feature feature) {
-    return new ValueColumn(feature.name(), columnType(feature.type()), differs(feature));
+    String name = identifier(feature.name());
+    return new ValueColumn(
+        feature.name(),
+        columnType(feature.type()),
+        differs(feature.type(), "s." + name, "o." + name));
   }
 
-  private static String differs(Feature feature) {
-    String column = identifier(feature.name());
-    if (feature.type() != Primitive.FLOAT64) {
-      return "s.%1$s IS DISTINCT FROM o.%1$s".formatted(column);
+  private static String differs(FeatureType type, String ours, String theirs) {
+    if (type != Primitive.FLOAT64) {
+      return ours + " IS DISTINCT FROM " + theirs;
     }
     // Parallel sums are not bit-stable. Near the ends of the range the arithmetic itself would fail
     // with an overflow or underflow, so only equal is equal there.
     return """
-    (s.%1$s IS DISTINCT FROM o.%1$s AND CASE
-        WHEN abs(s.%1$s) BETWEEN 1e-290 AND 1e290 AND abs(o.%1$s) BETWEEN 1e-290 AND 1e290
-        THEN abs(s.%1$s - o.%1$s) > 1e-12 * greatest(abs(s.%1$s), abs(o.%1$s))
+    (%1$s IS DISTINCT FROM %2$s AND CASE
+        WHEN abs(%1$s) BETWEEN 1e-290 AND 1e290 AND abs(%2$s) BETWEEN 1e-290 AND 1e290
+        THEN abs(%1$s - %2$s) > 1e-12 * greatest(abs(%1$s), abs(%2$s))
         ELSE true END)\
     """
-        .formatted(column);
+        .formatted(ours, theirs);
+  }
+
+  /** Returns the condition for two objects: floats are compared as columns of them are. */
+  private static String objectsDiffer(List<Feature> features) {
+    List<Feature> floats = features.stream().filter(OnlineTable::isFloat).toList();
+    String whole = "s.features IS DISTINCT FROM o.features";
+    if (floats.isEmpty()) {
+      return whole;
+    }
+    String names =
+        floats.stream().map(feature -> literal(feature.name())).collect(Collectors.joining(", "));
+    String each =
+        floats.stream()
+            .map(feature -> differs(feature.type(), member("s", feature), member("o", feature)))
+            .collect(Collectors.joining("\n    OR "));
+    return """
+    (%1$s AND (s.features - ARRAY[%2$s] IS DISTINCT FROM o.features - ARRAY[%2$s]
+        OR %3$s))\
+    """
+        .formatted(whole, names, each);
+  }
+
+  /**
+   * Returns a feature of a row's object as a number; the words of those that JSON lacks are SQL's.
+   */
+  private static String member(String row, Feature feature) {
+    return "(%s.features ->> %s)::%s"
+        .formatted(row, literal(feature.name()), columnType(feature.type()));
+  }
+
+  private static String literal(String text) {
+    return "'" + text.replace("'", "''") + "'";
   }
 
   /** Returns the type of the column that holds features of {@code type}. */
@@ -64,6 +109,11 @@ final class PostgresTable extends OnlineTable {
           "NUMERIC(" + precision + "," + scale + ")";
       case FeatureType.Array(FeatureType element) -> columnType(element) + "[]";
     };
+  }
+
+  @Override
+  RowWriter typedWriter(RowWriter out) {
+    return out;
   }
 
   @Override
@@ -90,7 +140,7 @@ final class PostgresTable extends OnlineTable {
     List<String> columns = new ArrayList<>();
     columns.add("entity_key text");
     for (ValueColumn column : values()) {
-      String type = column.type().toLowerCase(Locale.ROOT);
+      String type = column.type().toLowerCase(Locale.ROOT).replace(" not null", "");
       columns.add(column.name() + " " + type.replace("timestamptz", "timestamp with time zone"));
     }
     columns.add("event_timestamp timestamp with time zone");

@@ -116,7 +116,7 @@ final class PostgresTransaction extends RunTransaction {
     CopyIn copy = connection.unwrap(PGConnection.class).getCopyAPI().copyIn(sql);
     try {
       BinaryCopy out = new BinaryCopy(copy, cancellation, commit.progress());
-      long computed = rows.writeTo(out);
+      long computed = rows.writeTo(table.writer(out));
       long taken = out.finish();
       commit.progress().enter(RunStage.WRITING);
       if (computed != taken) {

@@ -16,50 +16,50 @@ public interface RowWriter {
   /** Begins a row; may send what has gathered. */
   void startRow(int columns) throws SQLException;
 
-  void putNull();
+  void putNull() throws SQLException;
 
-  void putBoolean(boolean value);
+  void putBoolean(boolean value) throws SQLException;
 
-  void putInt(int value);
+  void putInt(int value) throws SQLException;
 
-  void putLong(long value);
+  void putLong(long value) throws SQLException;
 
-  void putFloat(float value);
+  void putFloat(float value) throws SQLException;
 
-  void putDouble(double value);
+  void putDouble(double value) throws SQLException;
 
-  void putDecimal(BigDecimal value);
+  void putDecimal(BigDecimal value) throws SQLException;
 
   /**
    * @param epochDay days since 1970
    */
-  void putDate(int epochDay);
+  void putDate(int epochDay) throws SQLException;
 
   /**
    * @param epochMicros microseconds since 1970, UTC
    */
-  void putTimestamp(long epochMicros);
+  void putTimestamp(long epochMicros) throws SQLException;
 
-  void putBytes(byte[] value);
+  void putBytes(byte[] value) throws SQLException;
 
   /**
    * Puts text that is known to be free of U+0000.
    *
    * @param utf8 the text in UTF-8
    */
-  void putText(byte[] utf8);
+  void putText(byte[] utf8) throws SQLException;
 
   /**
    * Puts JSON, whose text is known to be free of U+0000, escaped or not.
    *
    * @param utf8 the text in UTF-8
    */
-  void putJson(byte[] utf8);
+  void putJson(byte[] utf8) throws SQLException;
 
   /** Begins an array, whose elements follow by {@code put} up to {@link #endArray}. */
-  void startArray(FeatureType element, int length, boolean hasNulls);
+  void startArray(FeatureType element, int length, boolean hasNulls) throws SQLException;
 
-  void endArray();
+  void endArray() throws SQLException;
 
   /** Returns {@code text} in UTF-8. */
   static byte[] utf8(String text) {

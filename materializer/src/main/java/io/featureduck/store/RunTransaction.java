@@ -20,7 +20,8 @@ import tools.jackson.databind.json.JsonMapper;
  * succeeds once. Then the rows, in the way of the database; then definition, watermarks, generation
  * and the success of the run.
  */
-abstract sealed class RunTransaction implements AutoCloseable permits PostgresTransaction {
+abstract sealed class RunTransaction implements AutoCloseable
+    permits PostgresTransaction, MySqlTransaction {
   private static final JsonMapper JSON = new JsonMapper();
 
   static final int FENCE_SECONDS_MAX = 5;

@@ -6,7 +6,7 @@ import java.sql.SQLException;
 import java.util.Optional;
 
 /** Locks that a session of the database has until it gives them back or ends. */
-abstract sealed class SessionLocks permits PostgresLocks {
+abstract sealed class SessionLocks permits PostgresLocks, MySqlLocks {
   /**
    * Who has a lock.
    *
@@ -18,9 +18,6 @@ abstract sealed class SessionLocks permits PostgresLocks {
 
   /** Returns the number of the connection's session. */
   abstract long session(Connection connection) throws SQLException;
-
-  /** Has the session outlast long computations and long statements. */
-  abstract void outlastRuns(Connection connection) throws SQLException;
 
   /** Takes the lock unless another session has it. */
   abstract boolean tryTake(Connection connection, String key) throws SQLException;

@@ -1,7 +1,6 @@
 package io.featureduck.store;
 
 import io.featureduck.definition.OnlineStoreSettings;
-import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import java.sql.Connection;
@@ -19,16 +18,14 @@ import org.flywaydb.core.api.configuration.FluentConfiguration;
  * identifiers in double quotes where a word is reserved in one of them; each difference is abstract
  * here, so that none is forgotten.
  */
-abstract sealed class StoreDatabase permits PostgresDatabase {
+abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
   private static final int NETWORK_MILLIS_MAX = 30_000;
 
   /** Takes the settings; nothing is connected yet. */
   static StoreDatabase of(OnlineStoreSettings settings) {
     return switch (settings.type()) {
       case POSTGRES -> new PostgresDatabase(settings);
-      case MYSQL ->
-          throw new FeatureException(
-              ErrorCode.INVALID_CONFIG, "online_store.type: mysql is not built yet");
+      case MYSQL -> new MySqlDatabase(settings);
     };
   }
 
@@ -63,6 +60,9 @@ abstract sealed class StoreDatabase permits PostgresDatabase {
    * seeing what is committed when it begins.
    */
   abstract Connection open() throws SQLException;
+
+  /** As {@link #open}, for a session that writes runs and outlasts their long computations. */
+  abstract Connection openForRuns() throws SQLException;
 
   /** Makes a failure of the store's ours, without the driver's words. */
   abstract FeatureException failure(String doing, SQLException cause);

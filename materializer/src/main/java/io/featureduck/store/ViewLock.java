@@ -122,9 +122,8 @@ public final class ViewLock implements AutoCloseable {
   private static Optional<ViewLock> tryTake(
       StoreDatabase database, String view, Optional<Holder> formerHolder) {
     try {
-      Connection connection = database.open();
+      Connection connection = database.openForRuns();
       try {
-        database.locks().outlastRuns(connection);
         if (database.locks().tryTake(connection, key(database, view))) {
           return Optional.of(new ViewLock(database, view, connection, formerHolder));
         }

@@ -19,13 +19,10 @@ import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
 import io.featureduck.store.Watermark;
 import io.featureduck.testing.TestDefinitions;
-import io.featureduck.testing.TestPostgres;
+import io.featureduck.testing.TestStore;
 import io.featureduck.type.FeatureType;
 import java.nio.file.Path;
-import java.sql.Connection;
-import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,18 +32,27 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
-/** Values from DuckDB's results to Postgres' tables, in binary, one by one. */
+/** Values from DuckDB's results to the store's tables, one by one. */
 final class ComputedRowsTest {
+  private static final JsonMapper JSON = new JsonMapper();
+
   @TempDir private Path directory = Path.of("");
 
-  private TestPostgres.Database database = new TestPostgres.Database("none", 0);
-  private OnlineStore store = OnlineStore.open(TestDefinitions.store(database, "public"));
+  private TestStore database;
+  private OnlineStore store;
 
   @BeforeEach
-  void migrate() throws Exception {
-    database = TestPostgres.newDatabase();
-    store = OnlineStore.open(TestDefinitions.store(database, "public"));
+  void openTyped() throws Exception {
+    open(TestStore.Form.POSTGRES_TYPED);
+  }
+
+  private void open(TestStore.Form form) throws Exception {
+    database = form.create();
+    store = OnlineStore.open(database.settings());
     store.migrate();
   }
 
@@ -56,7 +62,9 @@ final class ComputedRowsTest {
   }
 
   private RunCommit.Written write(String sql, List<Feature> features) {
-    FeatureView view = TestDefinitions.view("v", "orders", "{}");
+    FeatureView view =
+        TestDefinitions.view(
+            "v", "orders", "{\"storage\":\"%s\"}".formatted(database.form().storage().id()));
     try (ViewLock lock = store.tryLock("v").orElseThrow();
         DuckDbSession session = duckDb().open(new Cancellation())) {
       LiveView live = store.register(view, features, "test");
@@ -79,18 +87,6 @@ final class ComputedRowsTest {
               session.folder()),
           new ComputedRows(session, "v", sql, features, new RunProgress()),
           new Cancellation());
-    }
-  }
-
-  private List<String> query(String sql) throws SQLException {
-    try (Connection connection = database.connect();
-        Statement statement = connection.createStatement();
-        ResultSet rows = statement.executeQuery(sql)) {
-      List<String> found = new ArrayList<>();
-      while (rows.next()) {
-        found.add(String.valueOf(rows.getString(1)));
-      }
-      return found;
     }
   }
 
@@ -127,7 +123,16 @@ final class ComputedRowsTest {
       })
   void writeTo_eachType_arrivesAsItWas(String type, String values, String expected)
       throws Exception {
-    List<Feature> features = List.of(new Feature("f", FeatureType.parse(type).orElseThrow()));
+    RunCommit.Written written = write(type, values);
+
+    assertThat(written.rows()).isEqualTo(split(expected).size() + 1);
+    List<String> wanted = new ArrayList<>(split(expected));
+    wanted.add("null");
+    assertThat(database.query("SELECT f::text FROM online_v ORDER BY entity_key::int"))
+        .isEqualTo(wanted);
+  }
+
+  private RunCommit.Written write(String type, String values) {
     String sql =
         """
         SELECT i::VARCHAR AS entity_key, v%s AS f, TIMESTAMPTZ '2026-01-01 00:00:00Z' AS event_timestamp
@@ -135,13 +140,154 @@ final class ComputedRowsTest {
           AND i <= len([%s])
         """
             .formatted(cast(type), values, values);
+    return write(sql, List.of(new Feature("f", FeatureType.parse(type).orElseThrow())));
+  }
 
-    RunCommit.Written written = write(sql, features);
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "BOOL | true, false | [true, false]",
+        "INT32 | -2147483648, 2147483647, 0 | [-2147483648, 2147483647, 0]",
+        "INT64 | -9223372036854775808, 9223372036854775807 | [-9223372036854775808, 9223372036854775807]",
+        "FLOAT32 | 0.1, 'NaN'::FLOAT, '-inf'::FLOAT, 3.4028235e38, '-0.0'::FLOAT | [0.1, ~NaN~, ~-Infinity~, 3.4028235e38, ~-0.0~]",
+        "FLOAT64 | 0.1, 'NaN'::DOUBLE, 'inf'::DOUBLE, 5e-324, 1.7976931348623157e308, '-0.0'::DOUBLE, 100 | [0.1, ~NaN~, ~Infinity~, 5e-324, 1.7976931348623157e308, ~-0.0~, 100.0]",
+        "DECIMAL(9,3) | 0.001, -123456.789, 0, 100000 | [~0.001~, ~-123456.789~, ~0.000~, ~100000.000~]",
+        "DECIMAL(38,10) | 9999999999999999999999999999.9999999999, 0.0000000001 | [~9999999999999999999999999999.9999999999~, ~0.0000000001~]",
+        "STRING | 'Grüße 🦆', '', 'it''s \"so\"', concat('a', chr(1), chr(10), chr(9), '\\') | [~Grüße 🦆~, ~~, ~it's \\\"so\\\"~, ~a\\u0001\\n\\t\\\\~]",
+        "BYTES | '\\xDE\\xAD\\x00'::BLOB, ''::BLOB | [~3q0A~, ~~]",
+        "DATE | DATE '1970-01-01', DATE '2026-02-28', DATE '0001-01-01' | [~1970-01-01~, ~2026-02-28~, ~0001-01-01~]",
+        "TIMESTAMP | TIMESTAMPTZ '2026-11-23 10:00:00.683543Z', TIMESTAMPTZ '1969-12-31 23:59:59.999Z', TIMESTAMPTZ '2026-11-23 10:00:00+05:30' | [~2026-11-23T10:00:00.683543Z~, ~1969-12-31T23:59:59.999Z~, ~2026-11-23T04:30:00Z~]",
+        "JSON | '{\"a\": [1, null, \"\\u00e9\\\\u0000\"]}'::JSON, 'null'::JSON, '7'::JSON | [{~a~: [1, null, ~é\\\\u0000~]}, null, 7]",
+        "ARRAY<INT64> | [1, NULL, 3], []::BIGINT[] | [[1, null, 3], []]",
+        "ARRAY<FLOAT32> | ['0.5'::FLOAT, 'NaN'::FLOAT] | [[0.5, ~NaN~]]",
+        "ARRAY<STRING> | ['a', NULL, 'b c', '🦆'] | [[~a~, null, ~b c~, ~🦆~]]",
+        "ARRAY<DECIMAL(12,2)> | [1.50, -0.01]::DECIMAL(12,2)[] | [[~1.50~, ~-0.01~]]",
+        "ARRAY<TIMESTAMP> | [TIMESTAMPTZ '2026-11-23 10:00:00.5Z', NULL] | [[~2026-11-23T10:00:00.500Z~, null]]",
+        "ARRAY<BYTES> | ['\\xDE\\xAD'::BLOB] | [[~3q0=~]]",
+        "ARRAY<JSON> | ['{\"a\": 1}'::JSON] | [[{~a~: 1}]]"
+      })
+  void writeTo_eachTypeAsJson_isTheSameInBothDatabases(String type, String values, String expected)
+      throws Exception {
+    for (TestStore.Form form : List.of(TestStore.Form.POSTGRES_JSONB, TestStore.Form.MYSQL_JSON)) {
+      open(form);
+      List<JsonNode> wanted = new ArrayList<>();
+      JSON.readTree(expected.replace('~', '"')).forEach(wanted::add);
+      wanted.add(JSON.nullNode());
 
-    assertThat(written.rows()).isEqualTo(split(expected).size() + 1);
+      RunCommit.Written written = write(type, values);
+
+      assertThat(written.rows()).isEqualTo(wanted.size());
+      List<String> found =
+          database.query(
+              "SELECT features FROM online_v ORDER BY CAST(entity_key AS %s)"
+                  .formatted(form == TestStore.Form.MYSQL_JSON ? "UNSIGNED" : "INTEGER"));
+      for (int i = 0; i < wanted.size(); i++) {
+        JsonNode row = JSON.readTree(found.get(i));
+        assertThat(row.propertyNames()).as("%s %s", form, row).containsExactly("f");
+        assertThat(sameValue(row.get("f"), wanted.get(i)))
+            .as("%s: %s, wanted %s", form, row, wanted.get(i))
+            .isTrue();
+      }
+      // Whatever the value, the same again is no change.
+      assertThat(write(type, values).rowsWritten()).isZero();
+    }
+  }
+
+  /** Tells whether two values are the same; a number may be written out in digits. */
+  private static boolean sameValue(JsonNode one, JsonNode other) {
+    return (one.isNumber() && other.isNumber())
+        ? one.decimalValue().compareTo(other.decimalValue()) == 0
+        : one.equals(other);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "BOOL | true, false | 1, 0",
+        "INT32 | -2147483648, 2147483647, 0 | -2147483648, 2147483647, 0",
+        "INT64 | -9223372036854775808, 9223372036854775807 | -9223372036854775808, 9223372036854775807",
+        "FLOAT32 | 0.1, 3.4028235e38, 1.17549435e-38, 16777217 | 0.10000000149011612, 3.4028234663852886e38, 1.1754943508222875e-38, 16777216",
+        "FLOAT64 | 0.1, 5e-324, 1.7976931348623157e308, 0.1::DOUBLE + 0.2 | 0.1, 5e-324, 1.7976931348623157e308, 0.30000000000000004",
+        "DECIMAL(9,3) | 0.001, -123456.789, 0, 100000 | 0.001, -123456.789, 0.000, 100000.000",
+        "DECIMAL(38,2) | 123456789012345678901234567890123456.78, -0.01, 10000 | 123456789012345678901234567890123456.78, -0.01, 10000.00",
+        "DECIMAL(38,38) | '0.12345678901234567890123456789012345678' | 0.12345678901234567890123456789012345678",
+        "STRING | 'Grüße 🦆', '', 'it''s', 'a ', concat('a', chr(1), 'b') | Grüße 🦆, , it's, a , a\u0001b",
+        "BYTES | '\\xDE\\xAD\\x00'::BLOB, ''::BLOB, '\\x01'::BLOB | DEAD00, , 01",
+        "DATE | DATE '1970-01-01', DATE '2026-02-28', DATE '0001-01-01', DATE '9999-12-31' | 1970-01-01, 2026-02-28, 0001-01-01, 9999-12-31",
+        "TIMESTAMP | TIMESTAMPTZ '2026-11-23 10:00:00.683543Z', TIMESTAMPTZ '1969-12-31 23:59:59.999999Z', TIMESTAMPTZ '2026-11-23 10:00:00+05:30' | 2026-11-23 10:00:00.683543, 1969-12-31 23:59:59.999999, 2026-11-23 04:30:00.000000",
+        "JSON | '{\"a\": 1}'::JSON, 'null'::JSON | {\"a\": 1}, null",
+        "ARRAY<INT64> | [1, NULL, 3], []::BIGINT[] | [1;null;3], []",
+        "ARRAY<FLOAT32> | ['0.5'::FLOAT, 'inf'::FLOAT] | [0.5;\"Infinity\"]",
+        "ARRAY<STRING> | ['a', NULL, '🦆'] | [\"a\";null;\"🦆\"]",
+        "ARRAY<DECIMAL(12,2)> | [1.50, -0.01]::DECIMAL(12,2)[] | [\"1.50\";\"-0.01\"]"
+      })
+  void writeTo_eachTypeInMySql_arrivesAsItWas(String type, String values, String expected)
+      throws Exception {
+    open(TestStore.Form.MYSQL_TYPED);
     List<String> wanted = new ArrayList<>(split(expected));
     wanted.add("null");
-    assertThat(query("SELECT f::text FROM online_v ORDER BY entity_key::int")).isEqualTo(wanted);
+
+    RunCommit.Written written = write(type, values);
+
+    assertThat(written.rows()).isEqualTo(wanted.size());
+    String read =
+        switch (type) {
+          // Text shows six digits of a FLOAT.
+          case "FLOAT32" -> "CAST(f AS DOUBLE)";
+          case "BYTES" -> "HEX(f)";
+          case "BOOL" -> "f + 0";
+          default -> "f";
+        };
+    assertThat(
+            database.query(
+                "SELECT %s FROM online_v ORDER BY CAST(entity_key AS UNSIGNED)".formatted(read)))
+        .isEqualTo(wanted);
+    assertThat(write(type, values).rowsWritten()).isZero();
+  }
+
+  @Test
+  void writeTo_notANumberInMySql_isRefusedByNameOfRow() throws Exception {
+    open(TestStore.Form.MYSQL_TYPED);
+
+    assertThatThrownBy(() ->
+            write(
+                "SELECT 'a|7' AS entity_key, 'NaN'::DOUBLE AS score, now() AS event_timestamp",
+                List.of(new Feature("score", FeatureType.Primitive.FLOAT64))))
+        .isInstanceOfSatisfying(
+            FeatureException.class,
+            e -> assertThat(e.code()).isEqualTo(ErrorCode.VALUE_OUT_OF_RANGE))
+        .hasMessage(
+            "view v, entity 'a|7', feature score: NaN, which no column of MySQL can keep: give the view \"storage\": \"jsonb\", which can");
+  }
+
+  @ParameterizedTest
+  @EnumSource(TestStore.Form.class)
+  void writeTo_featuresOfAnyName_areKeptAndCompared(TestStore.Form form) throws Exception {
+    open(form);
+    List<Feature> features =
+        List.of(
+            new Feature("Größe \"m\"", FeatureType.Primitive.FLOAT64),
+            new Feature("a.b", FeatureType.Primitive.FLOAT64),
+            new Feature("it's", FeatureType.Primitive.FLOAT32),
+            new Feature("back\\slash", FeatureType.Primitive.FLOAT64),
+            new Feature("rows", FeatureType.Primitive.STRING),
+            new Feature("$[0]?", FeatureType.Primitive.FLOAT64));
+    String sql =
+        """
+        SELECT i::VARCHAR AS entity_key, %1$s::DOUBLE AS "Größe ""m\"\"\", %1$s::DOUBLE AS "a.b",
+          0.1::FLOAT AS "it's", NULL::DOUBLE AS "back\\slash", 'x' AS "rows",
+          %1$s::DOUBLE AS "$[0]?", now() AS event_timestamp
+        FROM range(3) t(i)
+        """;
+    String stable = sql.replace("now()", "TIMESTAMPTZ '2026-01-01 00:00:00Z'");
+
+    assertThat(write(stable.formatted("(0.1 + i)"), features).rowsWritten()).isEqualTo(3);
+    assertThat(write(stable.formatted("(0.1 + i + 1e-15)"), features).rowsWritten()).isZero();
+    assertThat(write(stable.formatted("(0.1 + i + 1e-9)"), features).rowsWritten()).isEqualTo(3);
   }
 
   private static String cast(String type) {
@@ -170,7 +316,7 @@ final class ComputedRowsTest {
         write("SELECT 'a' AS entity_key, NULL::TIMESTAMPTZ AS event_timestamp", List.of());
 
     assertThat(written.rows()).isEqualTo(1);
-    assertThat(query("SELECT event_timestamp FROM online_v")).containsExactly("null");
+    assertThat(database.query("SELECT event_timestamp FROM online_v")).containsExactly("null");
   }
 
   @Test

@@ -9,7 +9,7 @@ import io.featureduck.store.Run;
 import io.featureduck.testing.SourceDatabase;
 import io.featureduck.testing.SourceServer;
 import io.featureduck.testing.TestDefinitions;
-import io.featureduck.testing.TestPostgres;
+import io.featureduck.testing.TestStore;
 import java.io.BufferedReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
@@ -30,6 +30,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A materializer that is killed leaves the store as it was before or after the run. */
 /* Of the customers a few are in group 1, and some who come and go in group 2. Each change sets all of
@@ -40,45 +42,58 @@ final class CrashTest {
   private static final int CUSTOMERS = 9_000;
   private static final int COMERS = 50;
   private static final long RUN_MILLIS = 1_200;
-  private static final String STATE =
-      """
-      SELECT count(*) FILTER (WHERE spent <> most) AS torn,
-        count(*) FILTER (WHERE team = 0) AS rest, count(DISTINCT spent) FILTER (WHERE team = 0) AS rests,
-        count(*) FILTER (WHERE team = 1) AS few, count(DISTINCT spent) FILTER (WHERE team = 1) AS fews,
-        max(spent) FILTER (WHERE team = 1) % 2 AS turn, count(*) FILTER (WHERE team = 2) AS comers,
-        count(*) FILTER (WHERE team = 2 AND spent <> (SELECT max(spent) FROM online_totals WHERE team = 1)) AS strangers
-      FROM online_totals
-      """;
-
   @TempDir private Path directory = Path.of("");
 
-  @Test
-  void run_killedAtRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight() throws Exception {
-    crash(SourceServer.POSTGRES, 10);
+  @ParameterizedTest
+  @EnumSource(TestStore.Form.class)
+  void run_killedAtRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight(TestStore.Form form)
+      throws Exception {
+    crash(SourceServer.POSTGRES, form, form == TestStore.Form.POSTGRES_TYPED ? 10 : 3);
   }
 
   @Test
   void run_overMariaDbKilledAtRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight()
       throws Exception {
-    crash(SourceServer.MARIADB, 5);
+    crash(SourceServer.MARIADB, TestStore.Form.POSTGRES_TYPED, 5);
   }
 
-  @Test
+  @ParameterizedTest
+  @EnumSource(TestStore.Form.class)
   @Tag("slow")
-  void run_killedAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight() throws Exception {
-    crash(SourceServer.POSTGRES, 500);
+  void run_killedAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight(TestStore.Form form)
+      throws Exception {
+    crash(SourceServer.POSTGRES, form, 500);
   }
 
   @Test
   @Tag("slow")
   void run_overMariaDbKilledAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight()
       throws Exception {
-    crash(SourceServer.MARIADB, 100);
+    crash(SourceServer.MARIADB, TestStore.Form.POSTGRES_TYPED, 100);
   }
 
-  private void crash(SourceServer server, int crashes) throws Exception {
+  private static String state(TestStore target) {
+    String rows =
+        "(SELECT %s AS team, %s AS spent, %s AS most FROM online_totals)"
+            .formatted(target.whole("team"), target.whole("spent"), target.whole("most"));
+    return """
+    SELECT count(CASE WHEN spent <> most THEN 1 END) AS torn,
+      count(CASE WHEN team = 0 THEN 1 END) AS rest,
+      count(DISTINCT CASE WHEN team = 0 THEN spent END) AS rests,
+      count(CASE WHEN team = 1 THEN 1 END) AS few,
+      count(DISTINCT CASE WHEN team = 1 THEN spent END) AS fews,
+      mod(max(CASE WHEN team = 1 THEN spent END), 2) AS turn,
+      count(CASE WHEN team = 2 THEN 1 END) AS comers,
+      count(CASE WHEN team = 2
+        AND spent <> (SELECT max(spent) FROM %1$s o WHERE team = 1) THEN 1 END) AS strangers
+    FROM %1$s t
+    """
+        .formatted(rows);
+  }
+
+  private void crash(SourceServer server, TestStore.Form form, int crashes) throws Exception {
     SourceDatabase source = server.newDatabase();
-    TestPostgres.Database target = TestPostgres.newDatabase();
+    TestStore target = form.create();
     source.execute(orders(server));
     Path config = config(source, target);
     FeatureStore definitions = ConfigReader.read(config, Map.of());
@@ -96,7 +111,9 @@ final class CrashTest {
 
       for (int i = 0; i < crashes; i++) {
         killAfter(random.nextLong(RUN_MILLIS), config, source);
-        assertThat(strayTables(target)).as("seed %d, crash %d", seed, i).isEmpty();
+        assertThat(target.tables())
+            .as("seed %d, crash %d", seed, i)
+            .containsExactly("online_totals");
         assertThat(reader).as("seed %d, crash %d", seed, i).isNotCompletedExceptionally();
       }
       done.set(true);
@@ -106,12 +123,12 @@ final class CrashTest {
       Run next = runOnceTheLockIsFree(materializer);
       assertThat(next.error()).isEmpty();
       assertThat(next.kind()).isEqualTo(Run.Kind.INCREMENTAL);
-      assertThat(sum(target, "SELECT sum(spent) FROM online_totals"))
+      assertThat(
+              target.number("SELECT sum(%s) FROM online_totals".formatted(target.whole("spent"))))
           .isEqualTo(sum(source, "SELECT sum(amount) FROM orders WHERE amount >= 0"));
       assertThat(
-              sum(
-                  target,
-                  "SELECT rows - (SELECT count(*) FROM online_totals) FROM featureduck_watermarks"))
+              target.number(
+                  "SELECT \"rows\" - (SELECT count(*) FROM online_totals) FROM featureduck_watermarks"))
           .isZero();
       Run anew =
           materializer.run("totals", new RunRequest(true, Optional.empty(), Optional.empty()));
@@ -122,7 +139,7 @@ final class CrashTest {
           .filteredOn(run -> run.status() == Run.Status.SUCCEEDED)
           .extracting(Run::kind)
           .contains(Run.Kind.FULL, Run.Kind.INCREMENTAL);
-      assertThat(sum(target, "SELECT max(generation) - count(*) FROM featureduck_changes"))
+      assertThat(target.number("SELECT max(generation) - count(*) FROM featureduck_changes"))
           .isZero();
     }
   }
@@ -153,31 +170,32 @@ final class CrashTest {
     };
   }
 
-  private Path config(SourceDatabase source, TestPostgres.Database target) throws Exception {
+  private Path config(SourceDatabase source, TestStore target) throws Exception {
     Path file = directory.resolve("config.json");
     Files.writeString(
         file,
         """
         {"project": "shop",
-         "online_store": {"type": "postgres", "url": "%s"},
+         "online_store": %s,
          "materializer": {"state_directory": "state", "threads": 1, "memory_limit": "500MB",
            "extension_directory": "%s"},
          "entities": [{"name": "customer", "join_keys": [{"name": "customer_id", "type": "INT64"}]}],
          "sources": [{"name": "orders", "source_type": "%s", "connection_string": "%s",
            "schema": "%s", "table": "orders", "timestamp_field": "ordered_at",
            "cursor_field": "updated_at", "incremental": true, "allowed_lateness": "30s"}],
-         "views": [{"name": "totals", "entities": ["customer"], "source": "orders",
+         "views": [{"name": "totals", "entities": ["customer"], "source": "orders", "storage": "%s",
            "filters": ["amount >= 0"],
            "aggregations": [{"function": "max", "column": "team", "alias": "team"},
              {"function": "sum", "column": "amount", "alias": "spent"},
              {"function": "max", "column": "amount", "alias": "most"}]}]}
         """
             .formatted(
-                target.url(),
+                target.json(),
                 TestDefinitions.materializer(directory).extensionDirectory(),
                 source.sourceType(),
                 source.connectionString(),
-                source.schema()));
+                source.schema(),
+                target.form().storage().id()));
     return file;
   }
 
@@ -220,12 +238,12 @@ final class CrashTest {
     }
   }
 
-  private static void readUntil(
-      TestPostgres.Database target, AtomicBoolean done, AtomicLong reads) {
+  private static void readUntil(TestStore target, AtomicBoolean done, AtomicLong reads) {
+    String state = state(target);
     try (Connection connection = target.connect();
         Statement statement = connection.createStatement()) {
       while (!done.get()) {
-        try (ResultSet rows = statement.executeQuery(STATE)) {
+        try (ResultSet rows = statement.executeQuery(state)) {
           assertThat(rows.next()).isTrue();
           assertThat(rows.getLong("torn")).isZero();
           assertThat(rows.getLong("rest")).isEqualTo(CUSTOMERS - CUSTOMERS / 50);
@@ -239,17 +257,6 @@ final class CrashTest {
       }
     } catch (SQLException e) {
       throw new IllegalStateException("a reader got an error", e);
-    }
-  }
-
-  private static List<String> strayTables(TestPostgres.Database target) throws SQLException {
-    try (Connection connection = target.connect();
-        Statement statement = connection.createStatement();
-        ResultSet rows =
-            statement.executeQuery(
-                "SELECT coalesce(string_agg(relname, ', '), '') FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'online_totals' AND (relname NOT LIKE 'featureduck\\_%' OR relname LIKE 'featureduck\\_run\\_%')")) {
-      assertThat(rows.next()).isTrue();
-      return rows.getString(1).isEmpty() ? List.of() : List.of(rows.getString(1));
     }
   }
 

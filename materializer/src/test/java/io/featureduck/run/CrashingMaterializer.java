@@ -2,6 +2,8 @@ package io.featureduck.run;
 
 import io.featureduck.config.ConfigReader;
 import io.featureduck.definition.FeatureStore;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Run;
 import io.featureduck.testing.SourceServer;
@@ -39,9 +41,21 @@ final class CrashingMaterializer {
         // In turns everything changes and the table is replaced, and little does, by an increment.
         boolean all = i % 4 == 0;
         int ignored = statement.executeUpdate(all ? changeFew + " OR team = 0" : changeFew);
-        Run run =
-            materializer.run("totals", new RunRequest(all, Optional.empty(), Optional.empty()));
+        Run run = run(materializer, new RunRequest(all, Optional.empty(), Optional.empty()));
         System.out.println(run.status());
+      }
+    }
+  }
+
+  /** Runs the view once the lock of the process that was killed before is free. */
+  private static Run run(Materializer materializer, RunRequest request) {
+    while (true) {
+      try {
+        return materializer.run("totals", request);
+      } catch (FeatureException e) {
+        if (e.code() != ErrorCode.RUN_IN_PROGRESS) {
+          throw e;
+        }
       }
     }
   }

@@ -46,10 +46,11 @@ final class ChangeListener {
    */
   ChangeListener(Vertx vertx, OnlineStoreSettings settings, Runnable heard, LookupMetrics metrics) {
     this.vertx = vertx;
-    this.options = StoreConnection.options(settings, NAME);
+    this.options = StoreOptions.postgres(settings, NAME);
     this.timeout = settings.timeout();
     this.heard = heard;
     this.metrics = metrics;
+    metrics.listening(false);
   }
 
   /** Begins to connect; to be called once. */
@@ -57,12 +58,14 @@ final class ChangeListener {
     if (closed) {
       return;
     }
-    StoreConnection.connect(vertx, options, timeout).onSuccess(this::opened).onFailure(this::again);
+    StoreConnection.within(timeout, PgConnection.connect(vertx, options))
+        .onSuccess(this::opened)
+        .onFailure(this::again);
   }
 
   private void opened(PgConnection connection) {
     if (closed) {
-      StoreConnection.close(connection);
+      StoreConnection.discard(connection);
       return;
     }
     current = connection;
@@ -106,7 +109,7 @@ final class ChangeListener {
 
   private void drop(PgConnection connection, Throwable cause) {
     ended(connection, cause);
-    StoreConnection.close(connection);
+    StoreConnection.discard(connection);
   }
 
   private void ended(PgConnection connection, Object reason) {

@@ -6,12 +6,8 @@ import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.store.OnlineStore;
 import io.vertx.core.Future;
 import io.vertx.core.VerticleBase;
-import io.vertx.pgclient.PgConnection;
-import io.vertx.sqlclient.Row;
-import io.vertx.sqlclient.RowSet;
-import io.vertx.sqlclient.Tuple;
+import io.vertx.sqlclient.SqlConnection;
 import java.time.Instant;
-import java.time.OffsetDateTime;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -25,9 +21,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Learns of commits, this process's and others', by asking the store every 250 ms for the
- * generation of each live view; a record on {@code featureduck.changes} and a notification of the
- * store only make it ask sooner. Keeps the catalog, the cache and the freshness of the views up to
- * date. One for the process.
+ * generation of each live view; a record on {@code featureduck.changes} and a notification of a
+ * store that sends them only make it ask sooner. Keeps the catalog, the cache and the freshness of
+ * the views up to date. One for the process.
  */
 public final class ChangePoller extends VerticleBase {
   private static final Logger LOG = LoggerFactory.getLogger(ChangePoller.class);
@@ -47,12 +43,11 @@ public final class ChangePoller extends VerticleBase {
   private final FeatureCache cache;
   private final LookupMetrics metrics;
   private final FreshnessMetrics freshness;
-  private final String generationsSql;
-  private final String changesSql;
+  private final StoreChanges changes;
 
   private @Nullable StoreConnection connection;
   private @Nullable ChangeListener listener;
-  private @Nullable PgConnection followed;
+  private @Nullable SqlConnection followed;
   private Map<String, String> definitionsKnown = Map.of();
   private boolean polling;
   private boolean pollAgain;
@@ -73,24 +68,7 @@ public final class ChangePoller extends VerticleBase {
     this.cache = cache;
     this.metrics = metrics;
     this.freshness = freshness;
-    String schema = '"' + settings.schema().replace("\"", "\"\"") + "\".";
-    this.generationsSql =
-        """
-        SELECT v.view, v.version, v.hash,
-          (SELECT coalesce(max(c.generation), 0) FROM %1$sfeatureduck_changes c
-           WHERE c.view = v.view AND c.version = v.version)
-        FROM %1$sfeatureduck_views v WHERE v.live
-        """
-            .formatted(schema);
-    this.changesSql =
-        """
-        SELECT c.generation,
-          CASE WHEN c.keys IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(c.keys)) END,
-          r.upper_bound
-        FROM %1$sfeatureduck_changes c LEFT JOIN %1$sfeatureduck_runs r ON r.run_id = c.run_id
-        WHERE c.view = $1 AND c.version = $2 AND c.generation > $3 ORDER BY c.generation
-        """
-            .formatted(schema);
+    this.changes = new StoreChanges(settings);
   }
 
   /**
@@ -100,11 +78,13 @@ public final class ChangePoller extends VerticleBase {
   @Override
   public Future<Void> start() {
     connection = new StoreConnection(vertx, settings);
-    ChangeListener hastening = new ChangeListener(vertx, settings, this::hasten, metrics);
-    listener = hastening;
     vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> hasten());
     Future<Void> first = pollOnce().eventually(this::readFreshness).otherwiseEmpty();
-    hastening.start();
+    if (settings.type() == OnlineStoreSettings.Type.POSTGRES) {
+      ChangeListener hastening = new ChangeListener(vertx, settings, this::hasten, metrics);
+      listener = hastening;
+      hastening.start();
+    }
     return first.onComplete(done -> {
       vertx.setPeriodic(POLL_MILLIS, timer -> poll());
       vertx.setPeriodic(
@@ -168,18 +148,18 @@ public final class ChangePoller extends VerticleBase {
         });
   }
 
-  private Future<Void> pollOn(PgConnection open) {
-    return open.preparedQuery(generationsSql)
-        .execute()
+  private Future<Void> pollOn(SqlConnection open) {
+    return changes
+        .standings(open)
         .timeout(POLL_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
-        .compose(rows -> follow(open, rows))
+        .compose(standings -> follow(open, standings))
         .onFailure(cause -> connection().drop(open));
   }
 
-  private Future<Void> follow(PgConnection open, RowSet<Row> rows) {
+  private Future<Void> follow(SqlConnection open, List<StoreChanges.Standing> standings) {
     Map<String, String> definitions = new HashMap<>();
-    for (Row row : rows) {
-      definitions.put(row.getString(0), row.getInteger(1) + " " + row.getString(2));
+    for (StoreChanges.Standing standing : standings) {
+      definitions.put(standing.view(), standing.version() + " " + standing.hash());
     }
     if (!catalog.isLoaded() || !definitions.equals(definitionsKnown)) {
       return vertx
@@ -188,64 +168,60 @@ public final class ChangePoller extends VerticleBase {
           .compose(views -> {
             catalog.update(views);
             definitionsKnown = definitions;
-            return followChanges(open, rows);
+            return followChanges(open, standings);
           });
     }
-    return followChanges(open, rows);
+    return followChanges(open, standings);
   }
 
-  private Future<Void> followChanges(PgConnection open, RowSet<Row> rows) {
+  private Future<Void> followChanges(SqlConnection open, List<StoreChanges.Standing> standings) {
     // What answers now may be a replica that never had the newest commits, under the same numbers.
     boolean anew = !open.equals(followed);
-    Map<String, Row> byView = new HashMap<>();
-    for (Row row : rows) {
-      byView.put(row.getString(0), row);
+    Map<String, StoreChanges.Standing> byView = new HashMap<>();
+    for (StoreChanges.Standing standing : standings) {
+      byView.put(standing.view(), standing);
     }
-    List<Future<Void>> changes = new ArrayList<>();
+    List<Future<Void>> following = new ArrayList<>();
     for (ServedView view : catalog.views()) {
-      Row row = byView.get(view.name());
-      if (row != null
-          && row.getInteger(1) == view.definition().version()
-          && (anew || row.getLong(3) != view.generation())) {
-        changes.add(followChanges(open, view, row.getLong(3), anew));
+      StoreChanges.Standing standing = byView.get(view.name());
+      if (standing != null
+          && standing.version() == view.definition().version()
+          && (anew || standing.generation() != view.generation())) {
+        following.add(followChanges(open, view, standing.generation(), anew));
       }
     }
-    return Future.all(changes).<Void>mapEmpty().onSuccess(nothing -> followed = open);
+    return Future.all(following).<Void>mapEmpty().onSuccess(nothing -> followed = open);
   }
 
   private Future<Void> followChanges(
-      PgConnection open, ServedView view, long newest, boolean anew) {
+      SqlConnection open, ServedView view, long newest, boolean anew) {
     long known = view.generation();
     boolean all = anew || newest < known || newest - known > GENERATIONS_MAX;
     long after = all ? newest - 1 : known;
-    return open.preparedQuery(changesSql)
-        .execute(Tuple.of(view.name(), view.definition().version(), after))
+    return changes
+        .after(open, view.name(), view.definition().version(), after)
         .timeout(POLL_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
-        .map(changes -> apply(view, after, newest, all, changes));
+        .map(commits -> apply(view, after, newest, all, commits));
   }
 
   /**
-   * @param after the generation that {@code changes} follow
-   * @param all whether every row may have changed, whatever {@code changes} say
+   * @param after the generation that {@code commits} follow
+   * @param all whether every row may have changed, whatever {@code commits} say
    */
   private @Nullable Void apply(
-      ServedView view, long after, long newest, boolean all, RowSet<Row> changes) {
+      ServedView view, long after, long newest, boolean all, List<StoreChanges.Change> commits) {
     long expected = after;
     long reached = newest;
     boolean drop = all;
     List<String> keys = new ArrayList<>();
     Optional<Instant> asOf = Optional.empty();
-    for (Row change : changes) {
+    for (StoreChanges.Change commit : commits) {
       expected++;
-      reached = change.getLong(0);
-      String[] changed = change.getArrayOfStrings(1);
+      reached = commit.generation();
       // A generation that was skipped is one whose keys have been pruned.
-      drop |= reached != expected || changed == null;
-      if (changed != null) {
-        keys.addAll(List.of(changed));
-      }
-      OffsetDateTime upperBound = change.getOffsetDateTime(2);
-      asOf = upperBound == null ? asOf : Optional.of(upperBound.toInstant());
+      drop |= reached != expected || commit.keys().isEmpty();
+      keys.addAll(commit.keys().orElse(List.of()));
+      asOf = commit.asOf().isPresent() ? commit.asOf() : asOf;
     }
     if (drop || reached != expected) {
       view.dropAll();

@@ -1,6 +1,8 @@
 package io.featureduck.lookup;
 
+import io.featureduck.error.FeatureException;
 import io.featureduck.json.JsonBytes;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An entity's features as the JSON bytes that are sent, made once when the row was read. Immutable;
@@ -22,6 +24,7 @@ public final class FeatureRow {
   private final byte[] json;
   private final int[] valueEnds;
   private final long eventMicros;
+  private final @Nullable FeatureException failure;
 
   /**
    * Takes its arrays over: they must not change any more.
@@ -30,9 +33,25 @@ public final class FeatureRow {
    * @param eventMicros microseconds since 1970, or {@link #NO_EVENT}
    */
   FeatureRow(byte[] json, int[] valueEnds, long eventMicros) {
+    this(json, valueEnds, eventMicros, null);
+  }
+
+  private FeatureRow(
+      byte[] json, int[] valueEnds, long eventMicros, @Nullable FeatureException failure) {
     this.json = json;
     this.valueEnds = valueEnds;
     this.eventMicros = eventMicros;
+    this.failure = failure;
+  }
+
+  /** Returns what stands for a row that the store has, but not as it was written. */
+  static FeatureRow unreadable(FeatureException failure) {
+    return new FeatureRow(new byte[0], new int[0], NO_EVENT, failure);
+  }
+
+  /** Returns why the row can't be read, or null where it can. */
+  @Nullable FeatureException failure() {
+    return failure;
   }
 
   /** Returns the event time in microseconds since 1970, or {@link #NO_EVENT}. */

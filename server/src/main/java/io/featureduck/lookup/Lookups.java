@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads rows that the cache does not have, in as few queries as the load asks for. Confined to one
@@ -32,6 +34,7 @@ public final class Lookups {
    * for alone, so that only the bad one fails.
    *
    * Bounds: waiting keys by number and by age, each request's wait by the sweep. */
+  private static final Logger LOG = LoggerFactory.getLogger(Lookups.class);
   private static final long QUEUEING_MAX_NANOS = 500_000_000;
 
   private final Context context;
@@ -103,8 +106,9 @@ public final class Lookups {
    * Reads an entity's row from the store, and keeps it in the cache.
    *
    * @return the row. Where the store is away, the row that the cache has, marked stale, if it is
-   *     not too old; else it fails with STORE_TIMEOUT, STORE_UNAVAILABLE, DEADLINE_EXCEEDED,
-   *     OVERLOADED, or INVALID_REQUEST where the store refuses the key.
+   *     not too old; else it fails with STORE_TIMEOUT, STORE_UNAVAILABLE (which a row that can't be
+   *     read is, too), DEADLINE_EXCEEDED, OVERLOADED, or INVALID_REQUEST where the store refuses
+   *     the key.
    */
   public Future<Reading> read(ServedView view, String entity) {
     if (view.asOf().isEmpty()) {
@@ -176,7 +180,7 @@ public final class Lookups {
         return;
       }
       int waiting = queue.waiting.size();
-      List<Pending> batch = queue.take(settings.keysPerQuery());
+      List<Pending> batch = queue.take(Math.min(settings.keysPerQuery(), queue.table.keysMax()));
       waitingKeys(queue.waiting.size() - waiting);
       if (!queue.waiting.isEmpty()) {
         ready.add(queue);
@@ -210,7 +214,7 @@ public final class Lookups {
     metrics.query(batch.size(), System.nanoTime() - sentNanos, result.cause());
     if (result.succeeded()) {
       queue.storeAway = false;
-      answer(queue.view, batch, result.result());
+      answer(queue, batch, result.result());
     } else {
       failed(queue, batch, result.cause());
     }
@@ -219,12 +223,30 @@ public final class Lookups {
     }
   }
 
-  private void answer(ServedView view, List<Pending> batch, List<FeatureRow> rows) {
+  private void answer(ViewQueue queue, List<Pending> batch, List<FeatureRow> rows) {
     for (int i = 0; i < batch.size(); i++) {
       Pending pending = batch.get(i);
-      cache.put(view, pending.entity, rows.get(i), pending.epoch);
-      pending.succeed(new Reading(rows.get(i), false));
+      FeatureRow row = rows.get(i);
+      FeatureException failure = row.failure();
+      if (failure != null) {
+        unreadable(queue, pending, failure);
+        continue;
+      }
+      cache.put(queue.view, pending.entity, row, pending.epoch);
+      pending.succeed(new Reading(row, false));
     }
+  }
+
+  private static void unreadable(ViewQueue queue, Pending pending, FeatureException failure) {
+    if (!queue.unreadableTold) {
+      queue.unreadableTold = true;
+      LOG.warn(
+          "view {}, entity {}: {}; others like it are not told of",
+          queue.view.name(),
+          pending.entity,
+          failure.getMessage());
+    }
+    pending.fail(failure);
   }
 
   private void failed(ViewQueue queue, List<Pending> batch, Throwable cause) {
@@ -296,6 +318,7 @@ public final class Lookups {
     final LinkedHashMap<String, Pending> waiting = new LinkedHashMap<>();
     final Map<String, Pending> sent = new HashMap<>();
     boolean storeAway;
+    boolean unreadableTold;
 
     ViewQueue(ServedView view, FeatureTable table) {
       this.view = view;

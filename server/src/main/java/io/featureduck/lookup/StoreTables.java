@@ -23,8 +23,14 @@ public final class StoreTables {
   public FeatureTable table(ServedView view) {
     StoreConnection connection = connections.get(next);
     next = (next + 1) % connections.size();
-    return new PostgresFeatureTable(
-        connection, settings.schema(), view.definition(), settings.timeout());
+    return switch (settings.type()) {
+      case POSTGRES ->
+          new PostgresFeatureTable(
+              connection, settings.schema(), view.definition(), settings.timeout());
+      case MYSQL ->
+          new MySqlFeatureTable(
+              connection, view.definition(), settings.timeout(), settings.keysPerQuery());
+    };
   }
 
   public Future<Void> close() {

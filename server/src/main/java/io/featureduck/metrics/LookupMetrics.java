@@ -3,6 +3,7 @@ package io.featureduck.metrics;
 import io.featureduck.error.FeatureException;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.LongAdder;
@@ -19,7 +20,7 @@ public final class LookupMetrics {
   final LongAdder queueKeys = new LongAdder();
   final Map<String, LongAdder> shed = new ConcurrentHashMap<>();
   private volatile boolean storeUp;
-  private volatile boolean listening;
+  private volatile Optional<Boolean> listening = Optional.empty();
   private volatile long storeAnsweredNanos = System.nanoTime();
 
   public LookupMetrics() {
@@ -90,11 +91,14 @@ public final class LookupMetrics {
 
   /** Notes whether the store tells of commits as they happen. */
   public void listening(boolean now) {
-    listening = now;
+    listening = Optional.of(now);
   }
 
-  /** Tells whether the store tells of commits as they happen; else they are asked for. */
-  public boolean isListening() {
+  /**
+   * Tells whether the store tells of commits as they happen, else they are asked for; empty where
+   * it is of a kind that never does.
+   */
+  public Optional<Boolean> listening() {
     return listening;
   }
 }

@@ -173,11 +173,14 @@ public final class PrometheusSeries implements MultiCollector {
             "featureduck_store_up",
             "1 where the online store answered when it was asked last",
             lookups.isStoreUp() ? 1 : 0));
-    series.add(
-        single(
-            "featureduck_store_listening",
-            "1 where commits by other processes are heard of at once; else they are polled for",
-            lookups.isListening() ? 1 : 0));
+    lookups
+        .listening()
+        .ifPresent(listening ->
+            series.add(
+                single(
+                    "featureduck_store_listening",
+                    "1 where commits by other processes are heard of at once; else they are polled for",
+                    listening ? 1 : 0)));
   }
 
   private static MetricSnapshot byLabel(

@@ -33,6 +33,7 @@ class ArchitectureTest {
     "io.featureduck.dialect..",
     "io.featureduck.error..",
     "io.featureduck.expression..",
+    "io.featureduck.json..",
     "io.featureduck.key..",
     "io.featureduck.plan..",
     "io.featureduck.type.."
@@ -50,7 +51,6 @@ class ArchitectureTest {
   private static final String[] SERVER = {
     "io.featureduck.feast..",
     "io.featureduck.http..",
-    "io.featureduck.json..",
     "io.featureduck.lookup..",
     "io.featureduck.main..",
     "io.featureduck.metrics..",

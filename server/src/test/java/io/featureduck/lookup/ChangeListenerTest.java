@@ -8,6 +8,7 @@ import io.featureduck.http.StoreProxy;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.testing.TestPostgres;
 import io.vertx.core.Vertx;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +48,7 @@ class ChangeListenerTest {
   }
 
   private void awaitListening(boolean expected) {
-    ServedStore.await(() -> metrics.isListening() == expected);
+    ServedStore.await(() -> metrics.listening().equals(Optional.of(expected)));
   }
 
   @Test
@@ -87,7 +88,7 @@ class ChangeListenerTest {
     proxy.cut();
     start();
     ServedStore.await(() -> proxy.accepted() >= 3);
-    assertThat(metrics.isListening()).isFalse();
+    assertThat(metrics.listening()).contains(false);
 
     proxy.heal();
 
@@ -123,6 +124,6 @@ class ChangeListenerTest {
         .runOnContext(nothing -> assertThat(listener.close().isComplete()).isFalse());
 
     ServedStore.await(() -> proxy.open() == 0);
-    assertThat(metrics.isListening()).isFalse();
+    assertThat(metrics.listening()).contains(false);
   }
 }

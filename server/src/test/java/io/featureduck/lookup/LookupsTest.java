@@ -66,6 +66,7 @@ class LookupsTest {
   private static final class HeldTable implements FeatureTable {
     final List<List<String>> asked = new ArrayList<>();
     final List<Promise<List<FeatureRow>>> held = new ArrayList<>();
+    int keysMax = Integer.MAX_VALUE;
 
     @Override
     public Future<List<FeatureRow>> fetch(List<String> entities) {
@@ -73,6 +74,11 @@ class LookupsTest {
       asked.add(List.copyOf(entities));
       held.add(promise);
       return promise.future();
+    }
+
+    @Override
+    public int keysMax() {
+      return keysMax;
     }
 
     void answer(int query, FeatureRow row) {
@@ -150,6 +156,51 @@ class LookupsTest {
     assertThat(readings).allMatch(Future::succeeded);
     assertThat(readings.get(149).result().row()).isSameAs(FeatureRow.MISSING);
     assertThat(cache.fresh(view, "149")).isSameAs(FeatureRow.MISSING);
+  }
+
+  @Test
+  void read_tableThatTakesFewKeys_isAskedForFew() throws Exception {
+    table.keysMax = 3;
+    Lookups lookups = lookups();
+
+    List<Future<Reading>> readings =
+        onLoop(() -> {
+          List<Future<Reading>> asked = new ArrayList<>();
+          for (int i = 0; i < 7; i++) {
+            asked.add(lookups.read(view, Integer.toString(i)));
+          }
+          return asked;
+        });
+
+    onLoop(() -> table.answer(0, row("1")));
+    onLoop(() -> table.answer(1, row("1")));
+    onLoop(() -> table.answer(2, row("1")));
+    assertThat(table.asked).extracting(List::size).containsExactly(3, 3, 1);
+    assertThat(readings).allMatch(Future::succeeded);
+  }
+
+  @Test
+  void read_rowThatCannotBeRead_failsAloneAndIsNotCached() throws Exception {
+    Lookups lookups = lookups();
+    List<Future<Reading>> readings =
+        onLoop(() -> List.of(lookups.read(view, "a"), lookups.read(view, "b")));
+
+    onLoop(() ->
+        table
+            .held
+            .get(0)
+            .complete(
+                List.of(
+                    row("1"),
+                    FeatureRow.unreadable(
+                        new FeatureException(ErrorCode.STORE_UNAVAILABLE, "as the test wants")))));
+
+    assertThat(readings.get(0).succeeded()).isTrue();
+    assertThat(code(readings.get(1))).isEqualTo(ErrorCode.STORE_UNAVAILABLE);
+    assertThat(cache.fresh(view, "b")).isSameAs(FeatureCache.UNREAD);
+    // The store is not away: what is asked for next is asked of it.
+    assertThat(onLoop(() -> lookups.read(view, "b")).isComplete()).isFalse();
+    assertThat(table.asked).hasSize(2);
   }
 
   @Test

@@ -1,4 +1,6 @@
-/** JSON as bytes: what the lookup path writes by hand, without a tree in between. */
+/**
+ * JSON as bytes: what lookups answer and stores keep, written by hand, without a tree in between.
+ */
 @NullMarked
 @CheckReturnValue
 package io.featureduck.json;

@@ -19,6 +19,7 @@ public final class JsonBytes {
   private static final byte[] HEX = ascii("0123456789abcdef");
   private static final byte[] MIN_LONG = ascii("-9223372036854775808");
   private static final int LONG_DIGITS_MAX = 20;
+  private static final long DAY_MICROS = 86_400_000_000L;
 
   private byte[] bytes;
   private int size;
@@ -74,11 +75,16 @@ public final class JsonBytes {
 
   /** Appends text that is JSON already. */
   public void raw(String json) {
-    reserve(json.length());
-    for (int i = 0; i < json.length(); i++) {
+    raw(json, 0, json.length());
+  }
+
+  /** Appends a part of a text that is JSON already. */
+  public void raw(String json, int start, int end) {
+    reserve(end - start);
+    for (int i = start; i < end; i++) {
       char c = json.charAt(i);
       if (c >= 0x80) {
-        raw(json.substring(i).getBytes(StandardCharsets.UTF_8));
+        raw(json.substring(i, end).getBytes(StandardCharsets.UTF_8));
         return;
       }
       bytes[size++] = (byte) c;
@@ -145,6 +151,15 @@ public final class JsonBytes {
     raw('"');
   }
 
+  /**
+   * Appends {@code "2026-11-23"}.
+   *
+   * @param epochDay days since 1970
+   */
+  public void date(long epochDay) {
+    date(LocalDate.ofEpochDay(epochDay));
+  }
+
   /** Appends {@code "2026-11-23"}. */
   public void date(LocalDate value) {
     raw('"');
@@ -160,14 +175,31 @@ public final class JsonBytes {
             : value.withOffsetSameInstant(ZoneOffset.UTC);
     raw('"');
     appendDate(utc.toLocalDate());
+    appendTime(utc.getHour(), utc.getMinute(), utc.getSecond(), utc.getNano() / 1_000);
+  }
+
+  /**
+   * Appends an instant as {@link #timestamp(OffsetDateTime)} does.
+   *
+   * @param epochMicros microseconds since 1970, UTC
+   */
+  public void timestamp(long epochMicros) {
+    raw('"');
+    appendDate(LocalDate.ofEpochDay(Math.floorDiv(epochMicros, DAY_MICROS)));
+    long ofDay = Math.floorMod(epochMicros, DAY_MICROS);
+    int seconds = (int) (ofDay / 1_000_000);
+    appendTime(seconds / 3_600, seconds / 60 % 60, seconds % 60, (int) (ofDay % 1_000_000));
+  }
+
+  private void appendTime(int hour, int minute, int second, int micros) {
     reserve(16);
     bytes[size++] = 'T';
-    twoDigits(utc.getHour());
+    twoDigits(hour);
     bytes[size++] = ':';
-    twoDigits(utc.getMinute());
+    twoDigits(minute);
     bytes[size++] = ':';
-    twoDigits(utc.getSecond());
-    appendFraction(utc.getNano() / 1_000);
+    twoDigits(second);
+    appendFraction(micros);
     raw('Z');
     raw('"');
   }
@@ -210,10 +242,14 @@ public final class JsonBytes {
 
   /** Appends a JSON string. A surrogate without its other half becomes U+FFFD. */
   public void string(String text) {
+    string(text, 0, text.length());
+  }
+
+  /** Appends a part of a text as a JSON string, as {@link #string(String)} does. */
+  public void string(String text, int start, int end) {
     raw('"');
-    int length = text.length();
-    reserve(length);
-    for (int i = 0; i < length; i++) {
+    reserve(end - start);
+    for (int i = start; i < end; i++) {
       char c = text.charAt(i);
       if (c < 0x80 && c >= 0x20 && c != '"' && c != '\\') {
         reserve(1);
@@ -221,12 +257,31 @@ public final class JsonBytes {
       } else if (c < 0x80) {
         escape(c);
       } else if (Character.isHighSurrogate(c)
-          && i + 1 < length
+          && i + 1 < end
           && Character.isLowSurrogate(text.charAt(i + 1))) {
         i++;
         codePoint(Character.toCodePoint(c, text.charAt(i)));
       } else {
         codePoint(Character.isSurrogate(c) ? '\uFFFD' : c);
+      }
+    }
+    raw('"');
+  }
+
+  /**
+   * Appends a JSON string.
+   *
+   * @param utf8 the text in UTF-8
+   */
+  public void string(byte[] utf8) {
+    raw('"');
+    reserve(utf8.length);
+    for (byte b : utf8) {
+      if (b < 0 || (b >= 0x20 && b != '"' && b != '\\')) {
+        reserve(1);
+        bytes[size++] = b;
+      } else {
+        escape((char) b);
       }
     }
     raw('"');

@@ -1,0 +1,238 @@
+package io.featureduck.store;
+
+import io.featureduck.definition.Storage;
+import io.featureduck.json.JsonBytes;
+import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
+import io.featureduck.type.FeatureType.Primitive;
+import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * A view's table in MySQL or MariaDB. What DDL does there is there at once, so a column is added
+ * before the rows that fill it, and may be there without them; columns beside those of the features
+ * are left alone.
+ */
+final class MySqlTable extends OnlineTable {
+  static final String BYTES_TYPE = "LONGBLOB";
+  private static final String KEY_TYPE = "VARBINARY(2048)";
+  private static final String TIME_TYPE = "DATETIME(6)";
+  private static final String UPDATED_TYPE = "DATETIME(6) NOT NULL DEFAULT (utc_timestamp(6))";
+
+  MySqlTable(String name, Storage storage, List<Feature> features) {
+    super(
+        name,
+        storage,
+        features,
+        switch (storage) {
+          case TYPED -> features.stream().map(MySqlTable::column).toList();
+          case JSONB ->
+              List.of(new ValueColumn(FEATURES, "JSON NOT NULL", objectsDiffer(features)));
+        });
+  }
+
+  private static ValueColumn column(Feature feature) {
+    return new ValueColumn(feature.name(), columnType(feature.type()), differs(feature));
+  }
+
+  private static String columnType(FeatureType type) {
+    return switch (type) {
+      case Primitive primitive ->
+          switch (primitive) {
+            case BOOL -> "BOOLEAN";
+            case INT32 -> "INT";
+            case INT64 -> "BIGINT";
+            case FLOAT32 -> "FLOAT";
+            case FLOAT64 -> "DOUBLE";
+            case STRING -> "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+            case BYTES -> BYTES_TYPE;
+            case DATE -> "DATE";
+            case TIMESTAMP -> TIME_TYPE;
+            case JSON -> "JSON";
+          };
+      case FeatureType.Decimal(int precision, int scale) ->
+          "DECIMAL(" + precision + "," + scale + ")";
+      case FeatureType.Array array -> "JSON";
+    };
+  }
+
+  private static String differs(Feature feature) {
+    String ours = "s." + identifier(feature.name());
+    String theirs = "o." + identifier(feature.name());
+    return switch (feature.type()) {
+      case Primitive primitive ->
+          switch (primitive) {
+            case FLOAT64 ->
+                "(NOT (%1$s <=> %2$s) AND CASE WHEN %1$s IS NULL OR %2$s IS NULL THEN true ELSE %3$s END)"
+                    .formatted(ours, theirs, doublesDiffer(ours, theirs));
+            case STRING, JSON -> textsDiffer(ours, theirs);
+            case BOOL, INT32, INT64, FLOAT32, BYTES, DATE, TIMESTAMP ->
+                exactlyDiffers(ours, theirs);
+          };
+      case FeatureType.Decimal decimal -> exactlyDiffers(ours, theirs);
+      case FeatureType.Array array -> textsDiffer(ours, theirs);
+    };
+  }
+
+  private static String exactlyDiffers(String ours, String theirs) {
+    return "NOT (%s <=> %s)".formatted(ours, theirs);
+  }
+
+  private static String textsDiffer(String ours, String theirs) {
+    // As text, 'a' and 'a ' are equal: every collation that both servers have pads with spaces.
+    return "NOT (CAST(CAST(%s AS CHAR) AS BINARY) <=> CAST(CAST(%s AS CHAR) AS BINARY))"
+        .formatted(ours, theirs);
+  }
+
+  /** Returns the condition for two numbers that aren't equal; see PostgresTable. */
+  private static String doublesDiffer(String ours, String theirs) {
+    return """
+    CASE WHEN abs(%1$s) BETWEEN 1e-290 AND 1e290 AND abs(%2$s) BETWEEN 1e-290 AND 1e290
+        THEN abs(%1$s - %2$s) > 1e-12 * greatest(abs(%1$s), abs(%2$s)) ELSE true END\
+    """
+        .formatted(ours, theirs);
+  }
+
+  private static String objectsDiffer(List<Feature> features) {
+    List<Feature> floats = features.stream().filter(OnlineTable::isFloat).toList();
+    String whole = exactlyDiffers("s." + FEATURES, "o." + FEATURES);
+    if (floats.isEmpty()) {
+      return whole;
+    }
+    String paths =
+        floats.stream().map(feature -> path(feature.name())).collect(Collectors.joining(", "));
+    String rest =
+        exactlyDiffers(
+            "JSON_REMOVE(s.%s, %s)".formatted(FEATURES, paths),
+            "JSON_REMOVE(o.%s, %s)".formatted(FEATURES, paths));
+    String each =
+        floats.stream().map(MySqlTable::floatDiffers).collect(Collectors.joining("\n    OR "));
+    return "(%s AND (%s\n    OR %s))".formatted(whole, rest, each);
+  }
+
+  private static String floatDiffers(Feature feature) {
+    String ours = "JSON_UNQUOTE(JSON_EXTRACT(s.%s, %s))".formatted(FEATURES, path(feature.name()));
+    String theirs =
+        "JSON_UNQUOTE(JSON_EXTRACT(o.%s, %s))".formatted(FEATURES, path(feature.name()));
+    String ourNumber = "CAST(" + ours + " AS DOUBLE)";
+    String theirNumber = "CAST(" + theirs + " AS DOUBLE)";
+    String numbersDiffer =
+        feature.type() == Primitive.FLOAT64
+            ? "(%s <> %s AND %s)"
+                .formatted(ourNumber, theirNumber, doublesDiffer(ourNumber, theirNumber))
+            : "%s <> %s".formatted(ourNumber, theirNumber);
+    String words = "('NaN', 'Infinity', '-Infinity', 'null')";
+    return """
+    (NOT (%1$s <=> %2$s) AND CASE
+        WHEN %1$s IS NULL OR %2$s IS NULL OR %1$s IN %3$s OR %2$s IN %3$s THEN true
+        ELSE %4$s END)\
+    """
+        .formatted(ours, theirs, words, numbersDiffer);
+  }
+
+  /** Returns the path of a feature in its row's object, as a literal. */
+  private static String path(String feature) {
+    String quoted = new String(JsonBytes.quoted(feature), StandardCharsets.UTF_8);
+    return literal("$." + quoted);
+  }
+
+  private static String literal(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'";
+  }
+
+  /** Returns each of the table's columns with its type, both in the words of the catalog. */
+  private Map<String, String> found(Connection connection) throws SQLException {
+    String select =
+        """
+        SELECT column_name, column_type FROM information_schema.columns
+        WHERE table_schema = database() AND table_name = ?
+        """;
+    Map<String, String> found = new HashMap<>();
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, name());
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          String ignored = found.put(rows.getString(1), catalogType(rows.getString(2)));
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Returns a type in the one form that both servers' catalogs have in common. */
+  private static String catalogType(String type) {
+    String first = type.toLowerCase(Locale.ROOT).replaceFirst(" .*", "");
+    return switch (first) {
+      case "boolean" -> "tinyint(1)";
+      // MariaDB's JSON is text.
+      case "json" -> "longtext";
+      default -> first.replaceFirst("^(int|bigint)\\(\\d+\\)$", "$1");
+    };
+  }
+
+  /** Returns the columns that the table needs, with their types as it is made with them. */
+  private List<ValueColumn> needed() {
+    List<ValueColumn> columns = new ArrayList<>();
+    columns.add(new ValueColumn("entity_key", KEY_TYPE, ""));
+    columns.addAll(values());
+    columns.add(new ValueColumn("event_timestamp", TIME_TYPE, ""));
+    columns.add(new ValueColumn("updated_at", UPDATED_TYPE, ""));
+    return columns;
+  }
+
+  @Override
+  RowWriter typedWriter(RowWriter out) {
+    return JsonRowWriter.arrays(out);
+  }
+
+  @Override
+  boolean matches(Connection connection) throws SQLException {
+    return missing(found(connection)).isEmpty();
+  }
+
+  private List<ValueColumn> missing(Map<String, String> found) {
+    return needed().stream()
+        .filter(column -> !catalogType(column.type()).equals(found.get(column.name())))
+        .toList();
+  }
+
+  @Override
+  void create(Connection connection) throws SQLException {
+    execute(
+        connection,
+        """
+        CREATE TABLE IF NOT EXISTS %s (
+          entity_key %s PRIMARY KEY,
+          %sevent_timestamp %s,
+          updated_at %s) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
+        """
+            .formatted(name(), KEY_TYPE, definitions(), TIME_TYPE, UPDATED_TYPE));
+    Map<String, String> found = found(connection);
+    for (ValueColumn column : missing(found)) {
+      execute(
+          connection,
+          "ALTER TABLE %s %s COLUMN %s %s"
+              .formatted(
+                  name(),
+                  found.containsKey(column.name()) ? "MODIFY" : "ADD",
+                  identifier(column.name()),
+                  column.type()));
+    }
+  }
+
+  private static void execute(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute(sql);
+    }
+  }
+}

@@ -1,0 +1,108 @@
+package io.featureduck.lookup;
+
+import static java.util.concurrent.TimeUnit.SECONDS;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.lookup.StoreChanges.Change;
+import io.featureduck.lookup.StoreChanges.Standing;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.Vertx;
+import io.vertx.sqlclient.SqlConnection;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What is asked of the bookkeeping of every kind of store. */
+abstract class StoreChangesContract {
+  private final Vertx vertx = Vertx.vertx();
+  private final Context context = vertx.getOrCreateContext();
+
+  abstract OnlineStoreSettings settings();
+
+  /** Makes the tables of the bookkeeping. */
+  abstract void create() throws Exception;
+
+  /** Runs a statement that both databases take. */
+  abstract void execute(String sql) throws Exception;
+
+  @BeforeEach
+  void register() throws Exception {
+    create();
+    execute(
+        "INSERT INTO featureduck_views (view, version, definition, hash, live, created_by) VALUES"
+            + " ('a', 1, '{}', 'h1', false, 'test'), ('a', 2, '{}', 'h2', true, 'test'),"
+            + " ('b', 1, '{}', 'h3', true, 'test'), ('gone', 1, '{}', 'h4', false, 'test')");
+  }
+
+  @AfterEach
+  void close() throws Exception {
+    assertThat(vertx.close().await(10, SECONDS)).isNull();
+  }
+
+  private <T> T ask(Function<SqlConnection, Future<T>> question) throws Exception {
+    return Future.<T>future(promise ->
+            context.runOnContext(nothing -> {
+              StoreConnection connection = new StoreConnection(vertx, settings());
+              connection.get().compose(question).eventually(connection::close).onComplete(promise);
+            }))
+        .await(10, SECONDS);
+  }
+
+  private void commit(String view, int version, String runId, long generation, String keys)
+      throws Exception {
+    execute(
+        "INSERT INTO featureduck_changes (view, version, run_id, generation, keys) VALUES ('%s', %d, %s, %d, %s)"
+            .formatted(view, version, runId, generation, keys));
+  }
+
+  @Test
+  void standings_someVersions_areTheLiveOnesWithTheirNewestCommit() throws Exception {
+    commit("a", 1, "NULL", 9, "NULL");
+    commit("a", 2, "NULL", 1, "NULL");
+    commit("a", 2, "NULL", 2, "NULL");
+
+    List<Standing> standings = ask(new StoreChanges(settings())::standings);
+
+    assertThat(standings)
+        .containsExactlyInAnyOrder(new Standing("a", 2, "h2", 2), new Standing("b", 1, "h3", 0));
+  }
+
+  @Test
+  void after_someCommits_areThoseInOrderWithKeysAndInstant() throws Exception {
+    execute(
+        "INSERT INTO featureduck_runs (view, version, kind, status, engine, upper_bound, host) VALUES"
+            + " ('a', 2, 'full', 'succeeded', 'duckdb', '2026-11-23 10:00:00.123456', 'test')");
+    commit("a", 2, "1", 3, "'[\"k|1\", \"it''s\", \"🦆\", \"q\\\"\"]'".replace("\\", backslash()));
+    commit("a", 2, "NULL", 2, "NULL");
+    commit("a", 2, "NULL", 4, "'[]'");
+    commit("a", 2, "NULL", 5, "'{}'");
+    commit("a", 2, "NULL", 1, "NULL");
+    commit("a", 1, "NULL", 3, "NULL");
+    commit("b", 2, "NULL", 3, "NULL");
+    StoreChanges changes = new StoreChanges(settings());
+
+    List<Change> after = ask(open -> changes.after(open, "a", 2, 1));
+
+    assertThat(after)
+        .containsExactly(
+            new Change(2, Optional.empty(), Optional.empty()),
+            new Change(
+                3,
+                Optional.of(List.of("k|1", "it's", "🦆", "q\"")),
+                Optional.of(Instant.parse("2026-11-23T10:00:00.123456Z"))),
+            new Change(4, Optional.of(List.of()), Optional.empty()),
+            // What nobody can tell may be any.
+            new Change(5, Optional.empty(), Optional.empty()));
+    List<Change> none = ask(open -> changes.after(open, "a", 2, 5));
+    assertThat(none).isEmpty();
+  }
+
+  /** Returns how a backslash is written in a literal. */
+  abstract String backslash();
+}
