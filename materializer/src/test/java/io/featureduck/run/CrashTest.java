@@ -62,7 +62,7 @@ final class CrashTest {
   @Tag("slow")
   void run_killedAtManyRandomMoments_readersSeeWholeStatesAndTheNextRunIsRight(TestStore.Form form)
       throws Exception {
-    crash(SourceServer.POSTGRES, form, 500);
+    crash(SourceServer.POSTGRES, form, form == TestStore.Form.POSTGRES_TYPED ? 500 : 100);
   }
 
   @Test
