@@ -1,7 +1,8 @@
 -- Who needs what of the online store. Run once by the database's owner, who may make roles; then set passwords:
 --   ALTER ROLE featureduck_writer PASSWORD '…';
 --
--- Processes that materialize ("serve", "materialize", "up") are the writer, and own the schema and all tables in it.
+-- Processes that materialize or apply ("serve", "materialize", "up", "apply") are the writer, and own the schema and
+-- all tables in it.
 -- Those that only serve ("serve --role serve") are the reader: lookups, /views, /runs and freshness work, nothing can
 -- be written. Say "online_store": {"schema": "featureduck", …} in the config.
 

@@ -7,6 +7,8 @@ import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
+import io.featureduck.registry.RegisteredVersion;
+import io.featureduck.registry.ViewDefinition;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
@@ -257,16 +259,16 @@ final class ActiveRun {
           Computation.of(
               materializer.definitions(), view, session, materializer.clock(), request.asOf());
       asOf = Optional.of(computation.asOf());
-      LiveView live = lock.register(view, computation.features(), materializer.hostName());
+      RegisteredVersion target = target(computation);
+      LiveView live = LiveView.of(target);
       progress.enter(RunStage.READING);
       Optional<Basis> basis = lock.basis(live.version());
-      Selected selected = select(computation, live, basis);
+      Selected selected = select(computation, target, basis);
       rejected = selected.rejected();
       RunCommit commit =
           new RunCommit(
               runId,
               live,
-              view,
               computation.features(),
               selected.kind(),
               basis.map(Basis::runId),
@@ -278,19 +280,41 @@ final class ActiveRun {
               session.folder());
       ComputedRows rows =
           new ComputedRows(session, view.name(), selected.sql(), computation.features(), progress);
-      return new Done(lock.write(commit, rows, cancellation), selected.rejected());
+      RunCommit.Written written = lock.write(commit, rows, cancellation);
+      lock.clearUp();
+      return new Done(written, selected.rejected());
     } finally {
       open = Optional.empty();
     }
+  }
+
+  /** Returns the version that this computes, which is the one that it was begun for. */
+  private RegisteredVersion target(Computation computation) {
+    materializer.registrations().takeUp(view, computation.features());
+    RegisteredVersion target =
+        materializer
+            .registrations()
+            .target(ViewDefinition.of(view, computation.features()), lock.registered());
+    if (target.version() != version) {
+      throw new FeatureException(
+          ErrorCode.LOCKED,
+          "view %s: version %d was registered since run %d of version %d began: the next run computes it"
+              .formatted(view.name(), target.version(), runId, version));
+    }
+    return target;
   }
 
   /** What a run computes: every entity, or those that changes touch. */
   private record Selected(
       Run.Kind kind, String sql, Optional<Instant> lowerBound, long rowsRead, Rejected rejected) {}
 
-  private Selected select(Computation computation, LiveView live, Optional<Basis> basis) {
+  private Selected select(
+      Computation computation, RegisteredVersion target, Optional<Basis> basis) {
     String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis);
-    if (whyFull.isEmpty() && !lock.hasTable(live, computation.features())) {
+    if (whyFull.isEmpty() && target.unfilled()) {
+      whyFull = "it has features that no run has computed";
+    }
+    if (whyFull.isEmpty() && !lock.hasTable(LiveView.of(target), computation.features())) {
       whyFull = "the online table has other columns";
     }
     if (whyFull.isEmpty()) {

@@ -16,9 +16,15 @@ import io.featureduck.key.EntityKey;
 import io.featureduck.key.EntityKeyException;
 import io.featureduck.plan.Feature;
 import io.featureduck.plan.PlanMistake;
+import io.featureduck.registry.ChangePlan;
+import io.featureduck.registry.OwnDefinition;
+import io.featureduck.registry.RegisteredVersion;
+import io.featureduck.registry.RegisteredView;
+import io.featureduck.registry.ViewChange;
+import io.featureduck.registry.ViewDefinition;
 import io.featureduck.store.Cancellation;
-import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Operator;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
@@ -28,9 +34,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
@@ -64,6 +74,7 @@ public final class Materializer implements AutoCloseable {
   private final List<RunListener> listeners = new CopyOnWriteArrayList<>();
   private final Map<Long, ActiveRun> active = new ConcurrentHashMap<>();
   private final Heartbeats heartbeats;
+  private final Registrations registrations;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().daemon().name("featureduck-run-timer").factory());
@@ -76,6 +87,7 @@ public final class Materializer implements AutoCloseable {
     this.duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
     this.permits = new Semaphore(Math.max(1, settings.concurrentRuns()), true);
     this.host = host();
+    this.registrations = new Registrations(store, Operator.ofProcess());
     this.heartbeats = new Heartbeats(store.heartbeat(), active::values);
   }
 
@@ -130,7 +142,10 @@ public final class Materializer implements AutoCloseable {
                 new FeatureException(
                     ErrorCode.RUN_IN_PROGRESS, "view %s is being run".formatted(name)));
     try {
-      int version = lock.liveView().map(LiveView::version).orElse(1);
+      int version =
+          OwnDefinition.likelyTarget(view, lock.registered())
+              .map(RegisteredVersion::version)
+              .orElse(1);
       RunStart start =
           new RunStart(version, kind(view, request), ENGINE, request.scheduledAt(), host);
       long runId =
@@ -308,16 +323,61 @@ public final class Materializer implements AutoCloseable {
   }
 
   /**
-   * Registers a view as it would be served, without running it.
+   * Registers a view as far as a process may by itself, the first time that it has to do with it:
+   * what is new and destroys nothing.
    *
-   * @return the view as it is live
-   * @throws FeatureException INVALID_CONFIG where it can't be changed in place; as {@link #sql}
+   * @throws FeatureException UNKNOWN_VIEW; INVALID_CONFIG where it takes an apply; as {@link #sql}
    */
-  public LiveView register(String view) {
+  public void takeUp(String view) {
     FeatureView definition = view(view);
-    List<Feature> features =
-        compute(definition, Optional.empty(), opened -> opened.computation().features());
-    return store.register(definition, features, host);
+    registrations.takeUp(definition, features(definition));
+  }
+
+  private List<Feature> features(FeatureView view) {
+    return compute(view, Optional.empty(), opened -> opened.computation().features());
+  }
+
+  /**
+   * Says what it takes to have views registered as the config has them.
+   *
+   * @param asked which views, of the config or registered; empty for all
+   * @param prune whether retired versions are to go
+   * @throws FeatureException UNKNOWN_VIEW, with the nearest name
+   */
+  public ChangePlan plan(List<String> asked, boolean prune) {
+    Map<String, RegisteredView> registered = new TreeMap<>();
+    store.registered().forEach(view -> registered.put(view.view(), view));
+    Set<String> known = new TreeSet<>(registered.keySet());
+    definitions.views().forEach(view -> known.add(view.name()));
+    for (String name : asked) {
+      if (!known.contains(name)) {
+        throw unknown(name, known);
+      }
+    }
+    List<ViewChange> changes = new ArrayList<>();
+    for (FeatureView view : definitions.views()) {
+      RegisteredView found = registered.remove(view.name());
+      if (asked.isEmpty() || asked.contains(view.name())) {
+        changes.addAll(
+            changes(
+                view, found == null ? new RegisteredView(view.name(), List.of()) : found, prune));
+      }
+    }
+    for (RegisteredView view : registered.values()) {
+      if (asked.isEmpty() || asked.contains(view.view())) {
+        changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
+      }
+    }
+    return new ChangePlan(definitions.project(), store.place(), asked, prune, changes);
+  }
+
+  private List<ViewChange> changes(FeatureView view, RegisteredView registered, boolean prune) {
+    try {
+      ViewDefinition wanted = ViewDefinition.of(view, features(view));
+      return ChangePlan.changes(Optional.of(wanted), registered, prune);
+    } catch (FeatureException e) {
+      return List.of(new ViewChange.Unplanned(registered, e.code().id(), e.getMessage()));
+    }
   }
 
   private record Opened(DuckDbSession session, Computation computation) {}
@@ -332,14 +392,17 @@ public final class Materializer implements AutoCloseable {
   private FeatureView view(String name) {
     return definitions
         .view(name)
-        .orElseThrow(() ->
-            new FeatureException(
-                ErrorCode.UNKNOWN_VIEW,
-                "unknown view '%s'%s"
-                    .formatted(
-                        name,
-                        Nearest.hint(
-                            name, definitions.views().stream().map(FeatureView::name).toList()))));
+        .orElseThrow(
+            () -> unknown(name, definitions.views().stream().map(FeatureView::name).toList()));
+  }
+
+  private static FeatureException unknown(String name, Collection<String> known) {
+    return new FeatureException(
+        ErrorCode.UNKNOWN_VIEW, "unknown view '%s'%s".formatted(name, Nearest.hint(name, known)));
+  }
+
+  Registrations registrations() {
+    return registrations;
   }
 
   FeatureStore definitions() {

@@ -5,10 +5,10 @@ import io.featureduck.definition.FeatureView.Freshness;
 import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.Storage;
 import io.featureduck.plan.Feature;
-import io.featureduck.type.FeatureType;
+import io.featureduck.registry.RegisteredVersion;
+import io.featureduck.registry.ViewDefinition;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
@@ -45,39 +45,42 @@ public record LiveView(
 
   /** Returns the name of the online table, without its schema; it needs no quoting. */
   public String table() {
-    return version == 1 ? "online_" + view : "online_" + view + "__v" + version;
+    return ViewDefinition.table(view, version);
+  }
+
+  /** Returns the definition with all that is compared of it. */
+  ViewDefinition registered() {
+    return new ViewDefinition(view, joinKeys, features, definition);
+  }
+
+  /** Returns a version as runs write it, whether it is live or not yet. */
+  public static LiveView of(RegisteredVersion version) {
+    return of(version.definition(), version.version(), Optional.empty(), 0);
   }
 
   /**
    * Reads what {@code featureduck_views.definition} holds.
    *
-   * @param stored {@code {"view": …, "join_keys": [{"name", "type"}], "features": [{"name",
-   *     "type"}]}}
+   * @param stored as {@link ViewDefinition#stored} writes it
    */
   static LiveView parse(
       String view, int version, String stored, Optional<Instant> asOf, long generation) {
-    JsonNode root = JSON.readTree(stored);
-    JsonNode definition = root.path("view");
-    List<JoinKey> joinKeys = new ArrayList<>();
-    for (JsonNode key : root.path("join_keys")) {
-      joinKeys.add(new JoinKey(key.path("name").asString(), type(key)));
-    }
-    List<Feature> features = new ArrayList<>();
-    for (JsonNode feature : root.path("features")) {
-      features.add(new Feature(feature.path("name").asString(), type(feature)));
-    }
+    return of(ViewDefinition.parse(view, stored), version, asOf, generation);
+  }
+
+  private static LiveView of(
+      ViewDefinition registered, int version, Optional<Instant> asOf, long generation) {
+    JsonNode definition = JSON.readTree(registered.json());
     return new LiveView(
-        view,
+        registered.view(),
         version,
-        joinKeys,
-        features,
+        registered.joinKeys(),
+        registered.features(),
         duration(definition.path("ttl")),
         freshness(definition.path("freshness")),
-        definition.path("storage").asString("").equals(Storage.JSONB.id())
-            ? Storage.JSONB
-            : Storage.TYPED,
+        registered.storage(),
         duration(definition.path("cache").path("max_age")).orElse(CACHE_MAX_AGE),
-        JSON.writeValueAsString(definition),
+        registered.json(),
         asOf,
         generation);
   }
@@ -95,11 +98,5 @@ public record LiveView(
 
   private static Optional<Duration> duration(JsonNode node) {
     return node.isString() ? Optional.of(DurationText.parse(node.asString())) : Optional.empty();
-  }
-
-  private static FeatureType type(JsonNode node) {
-    String text = node.path("type").asString();
-    return FeatureType.parse(text)
-        .orElseThrow(() -> new IllegalStateException("featureduck_views has a type " + text));
   }
 }

@@ -4,6 +4,7 @@ import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.sql.Connection;
@@ -29,6 +30,7 @@ final class MySqlDatabase extends StoreDatabase {
   private static final int LOCK_WAIT_TIMEOUT = 1205;
   private static final int DEADLOCK = 1213;
   private static final int QUERY_INTERRUPTED = 1317;
+  private static final int STATEMENT_TIMEOUT = 1969;
 
   /**
    * What the statements rely on, whatever the server's own settings: quoted identifiers, values
@@ -198,14 +200,16 @@ final class MySqlDatabase extends StoreDatabase {
 
   @Override
   boolean isLockTimeout(SQLException cause) {
-    return cause.getErrorCode() == LOCK_WAIT_TIMEOUT;
+    // Of MariaDB, and only where a statement was given a time, as those are that change tables.
+    return cause.getErrorCode() == LOCK_WAIT_TIMEOUT || cause.getErrorCode() == STATEMENT_TIMEOUT;
   }
 
   @Override
   void limitLockWaits(Connection connection) throws SQLException {
     // Whole seconds, of which 1 is the least.
     try (Statement statement = connection.createStatement()) {
-      boolean ignored = statement.execute("SET SESSION innodb_lock_wait_timeout = 1");
+      boolean ignored =
+          statement.execute("SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1");
     }
   }
 
@@ -283,6 +287,21 @@ final class MySqlDatabase extends StoreDatabase {
             .map(time ->
                 LocalDateTime.ofInstant(time.truncatedTo(ChronoUnit.MICROS), ZoneOffset.UTC))
             .orElse(null));
+  }
+
+  @Override
+  String columnType(FeatureType type) {
+    return MySqlTable.columnType(type);
+  }
+
+  @Override
+  boolean hasTransactionalDdl() {
+    return false;
+  }
+
+  @Override
+  void announce(Connection connection, String view, int version, long generation) {
+    // Servers ask.
   }
 
   @Override

@@ -1,6 +1,8 @@
 package io.featureduck.store;
 
 import io.featureduck.definition.Storage;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
 import io.featureduck.json.JsonBytes;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
@@ -10,9 +12,8 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -45,7 +46,8 @@ final class MySqlTable extends OnlineTable {
     return new ValueColumn(feature.name(), columnType(feature.type()), differs(feature));
   }
 
-  private static String columnType(FeatureType type) {
+  /** Returns the type of the column that holds features of {@code type}. */
+  static String columnType(FeatureType type) {
     return switch (type) {
       case Primitive primitive ->
           switch (primitive) {
@@ -150,19 +152,22 @@ final class MySqlTable extends OnlineTable {
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'";
   }
 
-  /** Returns each of the table's columns with its type, both in the words of the catalog. */
-  private Map<String, String> found(Connection connection) throws SQLException {
+  @Override
+  Map<String, Found> found(Connection connection) throws SQLException {
     String select =
         """
-        SELECT column_name, column_type FROM information_schema.columns
+        SELECT column_name, column_type, is_nullable = 'YES' OR column_default IS NOT NULL
+        FROM information_schema.columns
         WHERE table_schema = database() AND table_name = ?
+        ORDER BY ordinal_position
         """;
-    Map<String, String> found = new HashMap<>();
+    Map<String, Found> found = new LinkedHashMap<>();
     try (PreparedStatement statement = connection.prepareStatement(select)) {
       statement.setString(1, name());
       try (ResultSet rows = statement.executeQuery()) {
         while (rows.next()) {
-          String ignored = found.put(rows.getString(1), catalogType(rows.getString(2)));
+          Found column = new Found(catalogType(rows.getString(2)), rows.getBoolean(3));
+          Found ignored = found.put(rows.getString(1), column);
         }
       }
     }
@@ -200,14 +205,25 @@ final class MySqlTable extends OnlineTable {
     return missing(found(connection)).isEmpty();
   }
 
-  private List<ValueColumn> missing(Map<String, String> found) {
-    return needed().stream()
-        .filter(column -> !catalogType(column.type()).equals(found.get(column.name())))
-        .toList();
+  private List<ValueColumn> missing(Map<String, Found> found) {
+    return needed().stream().filter(column -> !isThere(column, found)).toList();
+  }
+
+  private static boolean isThere(ValueColumn column, Map<String, Found> found) {
+    Found there = found.get(column.name());
+    return there != null && there.type().equals(catalogType(column.type()));
   }
 
   @Override
   void create(Connection connection) throws SQLException {
+    try {
+      createOrMend(connection);
+    } catch (SQLException e) {
+      throw refused(e);
+    }
+  }
+
+  private void createOrMend(Connection connection) throws SQLException {
     execute(
         connection,
         """
@@ -217,7 +233,7 @@ final class MySqlTable extends OnlineTable {
           updated_at %s) ENGINE = InnoDB ROW_FORMAT = DYNAMIC
         """
             .formatted(name(), KEY_TYPE, definitions(), TIME_TYPE, UPDATED_TYPE));
-    Map<String, String> found = found(connection);
+    Map<String, Found> found = found(connection);
     for (ValueColumn column : missing(found)) {
       execute(
           connection,
@@ -230,9 +246,44 @@ final class MySqlTable extends OnlineTable {
     }
   }
 
-  private static void execute(Connection connection, String sql) throws SQLException {
-    try (Statement statement = connection.createStatement()) {
-      boolean ignored = statement.execute(sql);
+  @Override
+  void alter(Connection connection, List<String> actions) throws SQLException {
+    /* All lookups queue behind a statement that waits for the table. They give up after a second,
+     * by default, which is also the shortest that MySQL can be told to wait. MariaDB can be told to
+     * give a statement less; both add and drop columns without touching the rows, so that the time
+     * is spent on waiting. What stands in the comment is for MariaDB alone. */
+    String sql = "ALTER TABLE " + name() + " " + String.join(", ", actions);
+    try {
+      execute(connection, "/*M! SET STATEMENT max_statement_time = 0.3 FOR */ " + sql);
+    } catch (SQLException e) {
+      throw refused(e);
     }
+  }
+
+  /** Returns what a table can't have as ours, with the way out. */
+  private SQLException refused(SQLException e) {
+    String why =
+        switch (e.getErrorCode()) {
+          case 1060 -> "two features differ in case alone";
+          case 1059, 1166 -> "a feature's name is too long for it or ends with a space";
+          case 1117, 1118 -> "they are too many";
+          case 1425, 1426 -> "a DECIMAL has more digits after the point than it can";
+          default -> "";
+        };
+    if (why.isEmpty()) {
+      return e;
+    }
+    throw new FeatureException(
+        ErrorCode.INVALID_CONFIG,
+        "%s can't have a column of MySQL for each feature, for %s: give the view \"storage\": \"jsonb\""
+            .formatted(name(), why),
+        e);
+  }
+
+  @Override
+  String removal(List<String> names) {
+    String paths = names.stream().map(MySqlTable::path).collect(Collectors.joining(", "));
+    return "UPDATE %1$s SET features = JSON_REMOVE(features, %2$s) WHERE JSON_CONTAINS_PATH(features, 'one', %2$s)"
+        .formatted(name(), paths);
   }
 }

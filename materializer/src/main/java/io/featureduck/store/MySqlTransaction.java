@@ -95,7 +95,7 @@ final class MySqlTransaction extends RunTransaction {
         break;
       } catch (SQLException e) {
         if (!database.isLockTimeout(e)) {
-          throw refusedTable(e);
+          throw e;
         }
         LOG.info("{} is being read: its new columns wait (attempt {})", online, attempt);
         cancellation.pause(pause);
@@ -103,25 +103,6 @@ final class MySqlTransaction extends RunTransaction {
       }
     }
     execute("SET SESSION lock_wait_timeout = DEFAULT");
-  }
-
-  private SQLException refusedTable(SQLException e) {
-    String why =
-        switch (e.getErrorCode()) {
-          case 1060 -> "two features differ in case alone";
-          case 1059, 1166 -> "a feature's name is too long for it or ends with a space";
-          case 1117, 1118 -> "they are too many";
-          case 1425, 1426 -> "a DECIMAL has more digits after the point than it can";
-          default -> "";
-        };
-    if (why.isEmpty()) {
-      return e;
-    }
-    throw new FeatureException(
-        ErrorCode.INVALID_CONFIG,
-        "view %s can't have a column of MySQL for each feature, for %s: give it \"storage\": \"jsonb\""
-            .formatted(commit.live().view(), why),
-        e);
   }
 
   @Override
@@ -258,11 +239,6 @@ final class MySqlTransaction extends RunTransaction {
   @Override
   void publish(Outcome outcome) {
     // The rows are where readers look.
-  }
-
-  @Override
-  void announce(long generation) {
-    // Servers ask.
   }
 
   @Override

@@ -5,6 +5,11 @@ import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.registry.HistoryEntry;
+import io.featureduck.registry.OwnDefinition;
+import io.featureduck.registry.RegisteredView;
+import io.featureduck.registry.ViewDefinition;
+import io.featureduck.type.FeatureType;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -32,13 +37,19 @@ import org.slf4j.LoggerFactory;
 public final class OnlineStore {
   private static final Logger LOG = LoggerFactory.getLogger(OnlineStore.class);
 
+  private static final Duration REGISTRAR_PATIENCE = Duration.ofSeconds(60);
+
   private final StoreDatabase database;
   private final ViewRecords views;
+  private final RegistryRecords registry;
+  private final HistoryRecords history;
   private final RunRecords runs;
 
   private OnlineStore(StoreDatabase database) {
     this.database = database;
     this.views = new ViewRecords(database);
+    this.registry = new RegistryRecords(database);
+    this.history = new HistoryRecords(database);
     this.runs = new RunRecords(database);
   }
 
@@ -106,18 +117,76 @@ public final class OnlineStore {
   }
 
   /**
-   * Makes a view live, or applies what changed in its definition, if that destroys nothing. New
-   * features of a view that has an online table become live with the rows of its next run.
+   * Registers a view as a process does that starts with it: what is new and destroys nothing is
+   * taken up, and where a version is registered that computes the same, that one stands.
    *
    * @param features the view's features with their types, as the planner found them
-   * @param createdBy who did so, for people
+   * @param by who wants it so, for people
    * @return the view as it is live now
-   * @throws FeatureException INVALID_CONFIG, naming what can't be changed in place
+   * @throws FeatureException INVALID_CONFIG, naming what takes an apply; LOCKED where another
+   *     process applies changes for too long
    */
-  public LiveView register(FeatureView view, List<Feature> features, String createdBy) {
+  public LiveView register(FeatureView view, List<Feature> features, String by) {
+    OwnDefinition own = new OwnDefinition(ViewDefinition.of(view, features));
+    switch (own.start(registered(view.name()))) {
+      case OwnDefinition.Start.Nothing nothing -> {}
+      case OwnDefinition.Start.Refused refused ->
+          throw new FeatureException(ErrorCode.INVALID_CONFIG, refused.why());
+      case OwnDefinition.Start.TakeUp takeUp -> {
+        try (Registrar registrar = registrar(REGISTRAR_PATIENCE)) {
+          registrar.takeUp(takeUp.change(), by);
+        }
+      }
+    }
+    return liveView(view.name())
+        .orElseThrow(() ->
+            new FeatureException(
+                ErrorCode.LOCKED, "view %s has just been removed".formatted(view.name())));
+  }
+
+  /** Returns all views that are registered, by name. */
+  public List<RegisteredView> registered() {
+    return database.work("reading what is registered", registry::all);
+  }
+
+  /** Returns all versions of a view; none where it is not registered. */
+  public RegisteredView registered(String view) {
     return database.work(
-        "registering view " + view.name(),
-        connection -> views.register(connection, view, features, createdBy));
+        "reading what is registered of view " + view,
+        connection -> registry.view(connection, view));
+  }
+
+  /** Returns what became of a view, the newest first. */
+  public List<HistoryEntry> history(String view) {
+    return database.work(
+        "reading the history of view " + view, connection -> history.entries(connection, view));
+  }
+
+  /**
+   * Takes the right to change what is registered.
+   *
+   * @param patience how long to wait while another process has it
+   * @throws FeatureException LOCKED where that was not enough
+   */
+  public Registrar registrar(Duration patience) {
+    return Registrar.take(database, patience);
+  }
+
+  /**
+   * Takes the right to change what is registered, or returns empty where another process has it.
+   */
+  public Optional<Registrar> tryRegistrar() {
+    return Registrar.tryTake(database, Duration.ZERO);
+  }
+
+  /** Returns the type of the column that holds features of {@code type}, for people. */
+  public String columnType(FeatureType type) {
+    return database.columnType(type);
+  }
+
+  /** Returns where the store is, for people. */
+  public String place() {
+    return "%s, schema %s".formatted(database.place(), database.schema());
   }
 
   /**

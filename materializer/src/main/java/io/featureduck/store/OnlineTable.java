@@ -5,7 +5,12 @@ import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType.Primitive;
 import java.sql.Connection;
 import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
@@ -15,6 +20,9 @@ import java.util.stream.Collectors;
 abstract sealed class OnlineTable permits PostgresTable, MySqlTable {
   /** The column with the object of features, where they have none of their own. */
   static final String FEATURES = "features";
+
+  private static final Set<String> OWN_COLUMNS =
+      Set.of("entity_key", "event_timestamp", "updated_at");
 
   private final String name;
   private final Storage storage;
@@ -40,6 +48,14 @@ abstract sealed class OnlineTable permits PostgresTable, MySqlTable {
    * @param differs the condition that the value of row {@code s} isn't that of row {@code o}
    */
   record ValueColumn(String name, String type, String differs) {}
+
+  /**
+   * A column as the database has it.
+   *
+   * @param type in the words of its catalog
+   * @param optional whether a row may come without it
+   */
+  record Found(String type, boolean optional) {}
 
   final String name() {
     return name;
@@ -99,6 +115,67 @@ abstract sealed class OnlineTable permits PostgresTable, MySqlTable {
 
   /** Tells whether the table is there and has what rows of these features need. */
   abstract boolean matches(Connection connection) throws SQLException;
+
+  /** Returns the columns that the table has, by name; none where there is no table. */
+  abstract Map<String, Found> found(Connection connection) throws SQLException;
+
+  /** Returns the columns of the table that none of its values is in, and that may be null. */
+  final List<String> strayColumns(Connection connection) throws SQLException {
+    Set<String> known = new TreeSet<>(OWN_COLUMNS);
+    values.forEach(column -> known.add(column.name()));
+    return found(connection).entrySet().stream()
+        .filter(column -> !known.contains(column.getKey()) && column.getValue().optional())
+        .map(Map.Entry::getKey)
+        .toList();
+  }
+
+  /**
+   * Has the features be null in all rows. Columns are added; one that is there and that no feature
+   * has goes before that, with what is in it. An object needs none, and loses what an earlier
+   * feature of the name left in it.
+   *
+   * @param stray columns that no feature has
+   */
+  final void makeRoom(Connection connection, List<String> stray) throws SQLException {
+    switch (storage) {
+      case TYPED -> addColumns(connection, stray);
+      case JSONB -> execute(connection, removal(features.stream().map(Feature::name).toList()));
+    }
+  }
+
+  private void addColumns(Connection connection, List<String> stray) throws SQLException {
+    List<String> actions = new ArrayList<>();
+    for (ValueColumn column : values) {
+      if (stray.contains(column.name())) {
+        actions.add("DROP COLUMN " + identifier(column.name()));
+      }
+    }
+    for (ValueColumn column : values) {
+      actions.add("ADD COLUMN " + identifier(column.name()) + " " + column.type());
+    }
+    alter(connection, actions);
+  }
+
+  final void dropColumns(Connection connection, List<String> columns) throws SQLException {
+    alter(connection, columns.stream().map(column -> "DROP COLUMN " + identifier(column)).toList());
+  }
+
+  /** Changes the table as it is served, waiting for those who use it no longer than they can. */
+  abstract void alter(Connection connection, List<String> actions) throws SQLException;
+
+  /** Returns the UPDATE that takes features out of the objects that have them. */
+  abstract String removal(List<String> names);
+
+  /** Drops a view's table, if there is one. */
+  static void drop(Connection connection, String table) throws SQLException {
+    execute(connection, "DROP TABLE IF EXISTS " + table);
+  }
+
+  static void execute(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute(sql);
+    }
+  }
 
   /** Makes the table, empty, where there is none. */
   abstract void create(Connection connection) throws SQLException;

@@ -4,6 +4,7 @@ import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.sql.Connection;
@@ -233,6 +234,29 @@ final class PostgresDatabase extends StoreDatabase {
   void setInstant(PreparedStatement statement, int parameter, Optional<Instant> instant)
       throws SQLException {
     statement.setTimestamp(parameter, instant.map(Timestamp::from).orElse(null));
+  }
+
+  @Override
+  String columnType(FeatureType type) {
+    return PostgresTable.columnType(type);
+  }
+
+  @Override
+  boolean hasTransactionalDdl() {
+    return true;
+  }
+
+  @Override
+  void announce(Connection connection, String view, int version, long generation)
+      throws SQLException {
+    String notify =
+        "SELECT pg_notify('featureduck', json_build_object('view', ?, 'version', ?, 'generation', ?)::text)";
+    try (PreparedStatement statement = connection.prepareStatement(notify)) {
+      statement.setString(1, view);
+      statement.setInt(2, version);
+      statement.setLong(3, generation);
+      boolean ignored = statement.execute();
+    }
   }
 
   @Override

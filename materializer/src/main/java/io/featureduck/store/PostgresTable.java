@@ -8,10 +8,10 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
-import java.sql.Statement;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Collectors;
 
 /** A view's table in Postgres. */
@@ -90,7 +90,7 @@ final class PostgresTable extends OnlineTable {
   }
 
   /** Returns the type of the column that holds features of {@code type}. */
-  private static String columnType(FeatureType type) {
+  static String columnType(FeatureType type) {
     return switch (type) {
       case Primitive primitive ->
           switch (primitive) {
@@ -118,34 +118,64 @@ final class PostgresTable extends OnlineTable {
 
   @Override
   boolean matches(Connection connection) throws SQLException {
+    Map<String, Found> found = found(connection);
+    Map<String, String> expected = expected();
+    for (Map.Entry<String, String> column : expected.entrySet()) {
+      Found there = found.get(column.getKey());
+      if (there == null || !there.type().equals(column.getValue())) {
+        return false;
+      }
+    }
+    return found.entrySet().stream()
+        .allMatch(column -> expected.containsKey(column.getKey()) || column.getValue().optional());
+  }
+
+  /** Types are as {@code format_type} writes them, without spaces after commas. */
+  @Override
+  Map<String, Found> found(Connection connection) throws SQLException {
     String select =
         """
-        SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull OR a.atthasdef
+        FROM pg_attribute a
         WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum
         """;
-    List<String> found = new ArrayList<>();
+    Map<String, Found> found = new LinkedHashMap<>();
     try (PreparedStatement statement = connection.prepareStatement(select)) {
       statement.setString(1, name());
       try (ResultSet rows = statement.executeQuery()) {
         while (rows.next()) {
-          found.add(rows.getString(1) + " " + rows.getString(2).replace(", ", ","));
+          Found column = new Found(rows.getString(2).replace(", ", ","), rows.getBoolean(3));
+          Found ignored = found.put(rows.getString(1), column);
         }
       }
     }
-    return found.equals(expected());
+    return found;
   }
 
-  private List<String> expected() {
-    List<String> columns = new ArrayList<>();
-    columns.add("entity_key text");
+  private Map<String, String> expected() {
+    Map<String, String> columns = new LinkedHashMap<>();
+    columns.put("entity_key", "text");
     for (ValueColumn column : values()) {
       String type = column.type().toLowerCase(Locale.ROOT).replace(" not null", "");
-      columns.add(column.name() + " " + type.replace("timestamptz", "timestamp with time zone"));
+      columns.put(column.name(), type.replace("timestamptz", "timestamp with time zone"));
     }
-    columns.add("event_timestamp timestamp with time zone");
-    columns.add("updated_at timestamp with time zone");
+    columns.put("event_timestamp", "timestamp with time zone");
+    columns.put("updated_at", "timestamp with time zone");
     return columns;
+  }
+
+  @Override
+  void alter(Connection connection, List<String> actions) throws SQLException {
+    execute(connection, "ALTER TABLE " + name() + " " + String.join(", ", actions));
+  }
+
+  @Override
+  String removal(List<String> names) {
+    String array =
+        names.stream().map(PostgresTable::literal).collect(Collectors.joining(", ", "ARRAY[", "]"));
+    return "UPDATE %1$s SET features = features - %2$s WHERE jsonb_exists_any(features, %2$s)"
+        .formatted(name(), array);
   }
 
   /** Makes a table with these columns that has no key yet. */
@@ -172,11 +202,5 @@ final class PostgresTable extends OnlineTable {
           updated_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (%3$s)
         """
             .formatted(name(), definitions(), SETTINGS));
-  }
-
-  private static void execute(Connection connection, String sql) throws SQLException {
-    try (Statement statement = connection.createStatement()) {
-      boolean ignored = statement.execute(sql);
-    }
   }
 }

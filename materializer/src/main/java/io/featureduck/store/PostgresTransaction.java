@@ -8,7 +8,6 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
-import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Savepoint;
@@ -303,18 +302,6 @@ final class PostgresTransaction extends RunTransaction {
                 .formatted(aside, online));
     for (String grant : grants) {
       execute(grant);
-    }
-  }
-
-  @Override
-  void announce(long generation) throws SQLException {
-    String notify =
-        "SELECT pg_notify('featureduck', json_build_object('view', ?, 'version', ?, 'generation', ?)::text)";
-    try (PreparedStatement statement = connection.prepareStatement(notify)) {
-      statement.setString(1, commit.live().view());
-      statement.setInt(2, commit.live().version());
-      statement.setLong(3, generation);
-      boolean ignored = statement.execute();
     }
   }
 

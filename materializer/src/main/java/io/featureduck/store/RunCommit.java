@@ -1,6 +1,5 @@
 package io.featureduck.store;
 
-import io.featureduck.definition.FeatureView;
 import io.featureduck.plan.Feature;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -10,7 +9,8 @@ import java.util.Optional;
 /**
  * What a run's write transaction sets beside the rows.
  *
- * @param definition the view as it is live once this commits
+ * @param live the version that the rows are of, as it was registered when the run began; it may be
+ *     a pending one, which becomes the live one with this
  * @param features the columns of the rows
  * @param kind FULL where the rows are those of every entity. INCREMENTAL where they are those of
  *     some, all others staying as they are; a row without event time then stands for an entity that
@@ -26,7 +26,6 @@ import java.util.Optional;
 public record RunCommit(
     long runId,
     LiveView live,
-    FeatureView definition,
     List<Feature> features,
     Run.Kind kind,
     Optional<Long> basis,

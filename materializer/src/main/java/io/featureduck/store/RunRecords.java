@@ -56,7 +56,8 @@ final class RunRecords {
         """
             .formatted(
                 columns, database.jsonText("v.definition"), database.tableBytes(tableName()));
-    // The newest runs are enough: whatever satisfies the latest tick began after it.
+    // The newest runs are enough: whatever satisfies the latest tick began after it. It may be one
+    // of a version that isn't live yet.
     this.ticks =
         """
         WITH recent AS (
@@ -65,7 +66,7 @@ final class RunRecords {
             CASE WHEN r.status <> 'running' OR r.heartbeat_at > %1$s THEN r.scheduled_at END
               AS scheduled_at
           FROM featureduck_runs r
-          WHERE r.view = ? AND r.version = coalesce(
+          WHERE r.view = ? AND r.version >= coalesce(
             (SELECT v.version FROM featureduck_views v WHERE v.view = ? AND v.live), 1)
           ORDER BY r.run_id DESC LIMIT 10000)
         SELECT EXISTS (SELECT 1 FROM featureduck_pauses p WHERE p.view = ?),

@@ -11,7 +11,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The one transaction that writes a run.
@@ -22,11 +21,8 @@ import tools.jackson.databind.json.JsonMapper;
  */
 abstract sealed class RunTransaction implements AutoCloseable
     permits PostgresTransaction, MySqlTransaction {
-  private static final JsonMapper JSON = new JsonMapper();
-
   static final int FENCE_SECONDS_MAX = 5;
   private static final int CHANGED_KEYS_MAX = 10_000;
-  private static final int CHANGES_KEPT_SECONDS = 3_600;
 
   private final StoreDatabase database;
   private final Connection connection;
@@ -59,15 +55,21 @@ abstract sealed class RunTransaction implements AutoCloseable
     Outcome outcome = writeRows(rows);
     commit.progress().written(outcome.written());
     cancellation.check();
-    new ViewRecords(database)
-        .update(connection, commit.live(), commit.definition(), commit.features());
+    new RegistryRecords(database).settle(connection, commit);
     moveWatermarks();
     if (isIncremental()) {
       describeFromDifference(outcome.table());
     } else {
       describe(outcome.table());
     }
-    long generation = noteChange(outcome.changedKeys());
+    long generation =
+        new ChangeRecords(database)
+            .note(
+                connection,
+                commit.live().view(),
+                commit.live().version(),
+                Optional.of(commit.runId()),
+                outcome.changedKeys());
     commit.progress().enter(RunStage.COMMITTING);
     awaitReaders(outcome);
     succeed(outcome);
@@ -104,9 +106,6 @@ abstract sealed class RunTransaction implements AutoCloseable
 
   /** Has the rows be what readers see from the commit on. */
   abstract void publish(Outcome outcome) throws SQLException;
-
-  /** Tells other processes of the change, once it is committed, as far as the database can. */
-  abstract void announce(long generation) throws SQLException;
 
   final boolean isIncremental() {
     return commit.kind() == Run.Kind.INCREMENTAL;
@@ -322,48 +321,6 @@ abstract sealed class RunTransaction implements AutoCloseable
 
   private static boolean isBefore(Optional<Instant> one, Optional<Instant> other) {
     return one.isPresent() && other.isPresent() && one.get().isBefore(other.get());
-  }
-
-  private long noteChange(Optional<List<String>> keys) throws SQLException {
-    String newest =
-        "SELECT coalesce(max(generation), 0) FROM featureduck_changes WHERE view = ? AND version = ?";
-    // Nobody else can count it up: the fence holds the view.
-    long generation;
-    try (PreparedStatement statement = connection.prepareStatement(newest)) {
-      statement.setString(1, commit.live().view());
-      statement.setInt(2, commit.live().version());
-      try (ResultSet rows = statement.executeQuery()) {
-        generation = rows.next() ? rows.getLong(1) + 1 : 1;
-      }
-    }
-    String insert =
-        """
-        INSERT INTO featureduck_changes (view, version, run_id, generation, "keys")
-        VALUES (?, ?, ?, ?, %s)
-        """
-            .formatted(database.jsonParameter());
-    try (PreparedStatement statement = connection.prepareStatement(insert)) {
-      statement.setString(1, commit.live().view());
-      statement.setInt(2, commit.live().version());
-      statement.setLong(3, commit.runId());
-      statement.setLong(4, generation);
-      statement.setString(5, keys.map(JSON::writeValueAsString).orElse(null));
-      int ignored = statement.executeUpdate();
-    }
-    announce(generation);
-    String prune =
-        """
-        DELETE FROM featureduck_changes
-        WHERE view = ? AND version = ? AND generation < ? AND at < %s
-        """
-            .formatted(database.ago("" + CHANGES_KEPT_SECONDS));
-    try (PreparedStatement statement = connection.prepareStatement(prune)) {
-      statement.setString(1, commit.live().view());
-      statement.setInt(2, commit.live().version());
-      statement.setLong(3, generation);
-      int ignored = statement.executeUpdate();
-    }
-    return generation;
   }
 
   private void succeed(Outcome outcome) throws SQLException {

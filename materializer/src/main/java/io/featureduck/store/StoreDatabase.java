@@ -3,6 +3,7 @@ package io.featureduck.store;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.type.FeatureType;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -111,6 +112,19 @@ abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
       throws SQLException {
     setInstant(statement, parameter, Optional.of(instant));
   }
+
+  /** Returns the type of the column that holds features of {@code type}, as SQL. */
+  abstract String columnType(FeatureType type);
+
+  /** Tells whether tables are made, changed and dropped with the transaction, or at once. */
+  abstract boolean hasTransactionalDdl();
+
+  /**
+   * Tells other processes that something of a view is to be read anew, once the connection's
+   * transaction is committed, as far as the database can.
+   */
+  abstract void announce(Connection connection, String view, int version, long generation)
+      throws SQLException;
 
   abstract SessionLocks locks();
 

@@ -1,9 +1,10 @@
 package io.featureduck.store;
 
-import io.featureduck.definition.FeatureView;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.registry.RegisteredVersion;
+import io.featureduck.registry.RegisteredView;
 import io.featureduck.store.SessionLocks.Holder;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -34,7 +35,7 @@ public final class ViewLock implements AutoCloseable {
   private static final int UNLOCK_MILLIS_MAX = 5_000;
 
   private final StoreDatabase database;
-  private final ViewRecords views;
+  private final RegistryRecords registry;
   private final RunRecords runs;
   private final String view;
   private final Connection connection;
@@ -45,7 +46,7 @@ public final class ViewLock implements AutoCloseable {
       StoreDatabase database, String view, Connection connection, Optional<Holder> formerHolder)
       throws SQLException {
     this.database = database;
-    this.views = new ViewRecords(database);
+    this.registry = new RegistryRecords(database);
     this.runs = new RunRecords(database);
     this.view = view;
     this.connection = connection;
@@ -152,16 +153,10 @@ public final class ViewLock implements AutoCloseable {
         });
   }
 
-  /** Returns the live version of the view, or empty where it was never registered. */
-  public Optional<LiveView> liveView() {
-    return work("reading view " + view, () -> views.liveView(connection, view));
-  }
-
-  /** As {@link OnlineStore#register}, of this lock's view. */
-  public LiveView register(FeatureView definition, List<Feature> features, String createdBy) {
+  /** Returns all versions of the view; none where it is not registered. */
+  public RegisteredView registered() {
     return work(
-        "registering view " + view,
-        () -> views.register(connection, definition, features, createdBy));
+        "reading what is registered of view " + view, () -> registry.view(connection, view));
   }
 
   /** As {@link OnlineStore#run}. */
@@ -243,15 +238,11 @@ public final class ViewLock implements AutoCloseable {
     }
   }
 
-  /**
-   * Tells whether the view's online table has all that rows of {@code features} need, and its rows
-   * have just these.
-   */
+  /** Tells whether the view's online table has all that rows of {@code features} need. */
   public boolean hasTable(LiveView live, List<Feature> features) {
-    return live.features().equals(features)
-        && work(
-            "looking at the online table of view " + view,
-            () -> database.table(live, features).matches(connection));
+    return work(
+        "looking at the online table of view " + view,
+        () -> database.table(live, features).matches(connection));
   }
 
   /**
@@ -273,6 +264,28 @@ public final class ViewLock implements AutoCloseable {
     } catch (SQLException e) {
       cancellation.check();
       throw database.failure("writing view " + view, e);
+    }
+  }
+
+  /**
+   * Drops columns that no feature has any more. Leaves them to the next one where that would mean
+   * to wait, or fails.
+   */
+  public void clearUp() {
+    try {
+      List<String> columns =
+          registered().live().map(RegisteredVersion::strayColumns).orElse(List.of());
+      if (columns.isEmpty()) {
+        return;
+      }
+      Optional<Registrar> registrar = Registrar.tryTake(database, Duration.ZERO);
+      if (registrar.isPresent()) {
+        try (Registrar free = registrar.get()) {
+          LOG.info("view {}: dropped columns {}", view, free.finishWithoutWaiting(view));
+        }
+      }
+    } catch (FeatureException e) {
+      LOG.warn("view {}: columns that no feature has could not be dropped", view, e);
     }
   }
 

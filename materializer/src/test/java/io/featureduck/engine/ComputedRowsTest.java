@@ -75,7 +75,6 @@ final class ComputedRowsTest {
           new RunCommit(
               run,
               live,
-              view,
               features,
               Run.Kind.FULL,
               lock.basis(1).map(Basis::runId),

@@ -209,7 +209,7 @@ final class MaterializerTest {
   }
 
   @Test
-  void run_addedFeature_becomesLiveWithItsRows() throws Exception {
+  void takeUp_addedFeature_isNullUntilTheNextRunWhichIsFull() throws Exception {
     fillOrders();
     String more =
         TOTALS.replace(
@@ -221,16 +221,20 @@ final class MaterializerTest {
     FeatureStore definitions = definitions(orders(), more);
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     try (Materializer materializer = open(definitions)) {
-      LiveView registered = materializer.register("totals");
-      assertThat(registered.features()).extracting(Feature::name).containsExactly("n", "spent");
+      materializer.takeUp("totals");
+
+      assertThat(store.liveView("totals").orElseThrow().features())
+          .extracting(Feature::name)
+          .containsExactly("n", "most", "spent");
+      assertThat(store.registered("totals").live().orElseThrow().unfilled()).isTrue();
+      assertThat(online("SELECT n, most FROM online_totals WHERE most IS NULL")).hasSize(2);
 
       Run run = materializer.run("totals", RunRequest.now());
 
       assertThat(run.status()).isEqualTo(Run.Status.SUCCEEDED);
+      assertThat(run.kind()).isEqualTo(Run.Kind.FULL);
     }
-    assertThat(store.liveView("totals").orElseThrow().features())
-        .extracting(Feature::name)
-        .containsExactly("n", "most", "spent");
+    assertThat(store.registered("totals").live().orElseThrow().unfilled()).isFalse();
     assertThat(online("SELECT most FROM online_totals ORDER BY entity_key"))
         .containsExactly("10.50", "7.00");
   }

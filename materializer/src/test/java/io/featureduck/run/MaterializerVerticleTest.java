@@ -156,7 +156,8 @@ final class MaterializerVerticleTest {
     store.migrate();
     BlockingQueue<JsonObject> freshness = listen(Addresses.FRESHNESS);
     try (Materializer materializer = Materializer.open(definitions, store)) {
-      assertThat(materializer.register("totals").asOf()).isEmpty();
+      materializer.takeUp("totals");
+      assertThat(store.liveView("totals").orElseThrow().asOf()).isEmpty();
       String id =
           MaterializerVerticle.deploy(vertx, definitions, store, materializer)
               .await(10, TimeUnit.SECONDS);

@@ -85,7 +85,7 @@ final class BookkeepingTest extends StoreWriting {
                 TestDefinitions.view("v", "orders", "{\"storage\":\"jsonb\"}"), SCORE, "test"))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CONFIG))
-        .hasMessageContaining("storage: live \"typed\", now \"jsonb\"");
+        .hasMessageContaining("storage: there \"typed\", here \"jsonb\"");
     // What is not said is the same as what was.
     assertThat(store.register(TestDefinitions.view("v", "orders", "{}"), SCORE, "test").features())
         .isEqualTo(live.features());

@@ -130,7 +130,8 @@ final class OnlineStoreTest {
             () -> store.register(view("{\"filters\":[\"a = 2\"]}"), List.of(COUNT), "test"))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CONFIG))
-        .hasMessageContaining("filters: live [\"a = 1\"], now [\"a = 2\"]");
+        .hasMessageContaining("filters: there [\"a = 1\"], here [\"a = 2\"]")
+        .hasMessageContaining("run 'featureduck plan', then 'featureduck apply'");
     assertThat(store.liveView("user_features")).contains(before);
   }
 
@@ -141,8 +142,8 @@ final class OnlineStoreTest {
     assertThatThrownBy(() ->
             store.register(
                 view("{}"), List.of(new Feature("total_spent", Primitive.FLOAT64)), "test"))
-        .hasMessageContaining("feature purchase_count is gone")
-        .hasMessageContaining("feature total_spent: live DECIMAL(38,2), now FLOAT64");
+        .hasMessageContaining("feature purchase_count is gone here")
+        .hasMessageContaining("feature total_spent: type: there DECIMAL(38,2), here FLOAT64");
     assertThat(store.liveView("user_features")).contains(before);
   }
 

@@ -102,7 +102,7 @@ final class PostgresTransactionTest extends StoreWriting {
   @Test
   void write_cancelledWhileSwapWaits_endsAtOnce() throws Exception {
     RunCommit.Written first = run(scores(1));
-    database.execute("ALTER TABLE online_v ADD COLUMN odd INT");
+    database.execute("ALTER TABLE online_v DROP COLUMN event_timestamp");
     Cancellation cancellation = new Cancellation();
     try (Connection reader = database.connect();
         Statement statement = reader.createStatement()) {

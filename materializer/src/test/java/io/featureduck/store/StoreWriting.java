@@ -81,12 +81,11 @@ abstract class StoreWriting {
   }
 
   RunCommit prepare(ViewLock lock, Run.Kind kind, List<Feature> features) {
-    LiveView live = lock.register(view, features, "test");
+    LiveView live = store.register(view, features, "test");
     long run = lock.start(new RunStart(1, kind, "test", Optional.empty(), "here")).orElseThrow();
     return new RunCommit(
         run,
         live,
-        view,
         features,
         kind,
         lock.basis(1).map(Basis::runId),

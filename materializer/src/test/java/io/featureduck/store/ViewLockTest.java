@@ -171,7 +171,6 @@ final class ViewLockTest extends StoreWriting {
     return new RunCommit(
         run,
         commit.live(),
-        commit.definition(),
         commit.features(),
         commit.kind(),
         commit.basis(),
@@ -626,13 +625,15 @@ final class ViewLockTest extends StoreWriting {
   }
 
   @Test
-  void write_addedFeature_isServedOnlyWithItsRows() throws Exception {
+  void write_addedFeature_isNullUntilItsRowsAreWritten() throws Exception {
     RunCommit.Written first = run(scores(3));
     List<Feature> more = List.of(new Feature("orders", Primitive.INT64), SCORE.getFirst());
+    String orders = "SELECT %s FROM online_v".formatted(database.whole("orders"));
     try (ViewLock lock = store.tryLock("v").orElseThrow()) {
       RunCommit failing = prepare(lock, Run.Kind.FULL, more);
-      assertThat(failing.live().features()).isEqualTo(SCORE);
-      assertThat(lock.hasTable(failing.live(), more)).isFalse();
+      assertThat(failing.live().features()).isEqualTo(more);
+      assertThat(lock.hasTable(failing.live(), more)).isTrue();
+      assertThat(database.query(orders)).containsExactly("null", "null", "null");
       Rows broken =
           out -> {
             throw new FeatureException(ErrorCode.SOURCE_UNAVAILABLE, "gone");
@@ -640,10 +641,7 @@ final class ViewLockTest extends StoreWriting {
       assertThatThrownBy(() -> lock.write(failing, broken, new Cancellation())).hasMessage("gone");
       assertThat(online()).isEqualTo(scores(3));
       // What was prepared for rows that never came is no reason to take an increment's.
-      assertThat(lock.hasTable(store.liveView("v").orElseThrow(), more)).isFalse();
-      assertThat(lock.hasTable(store.liveView("v").orElseThrow(), SCORE))
-          .as("the table as it is served")
-          .isTrue();
+      assertThat(store.registered("v").live().orElseThrow().unfilled()).isTrue();
       Rows withOrders =
           out -> {
             out.startRow(4);
@@ -658,11 +656,10 @@ final class ViewLockTest extends StoreWriting {
           lock.write(prepare(lock, Run.Kind.FULL, more), withOrders, new Cancellation());
 
       assertThat(first.rows() + second.rows()).isEqualTo(4);
-      assertThat(lock.hasTable(store.liveView("v").orElseThrow(), more)).isTrue();
     }
+    assertThat(store.registered("v").live().orElseThrow().unfilled()).isFalse();
     assertThat(store.liveView("v").orElseThrow().features()).isEqualTo(more);
-    assertThat(database.query("SELECT %s FROM online_v".formatted(database.whole("orders"))))
-        .containsExactly("42");
+    assertThat(database.query(orders)).containsExactly("42");
     assertThat(online()).isEqualTo(Map.of("k0", 0.0));
   }
 

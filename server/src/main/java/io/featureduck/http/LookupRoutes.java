@@ -7,6 +7,7 @@ import io.featureduck.json.JsonBytes;
 import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.FeatureRow;
 import io.featureduck.lookup.Lookups;
+import io.featureduck.lookup.OutdatedViewException;
 import io.featureduck.lookup.Reading;
 import io.featureduck.lookup.Selection;
 import io.featureduck.lookup.ServedView;
@@ -34,6 +35,10 @@ final class LookupRoutes {
 
   private static final List<String> PARAMETERS = List.of("features");
   private static final String BATCH = "batch";
+
+  /** How often a view may be served by another definition each time that its rows are there. */
+  private static final int ATTEMPTS_MAX = 3;
+
   private static final String GET_ONLY = "GET, HEAD";
   private static final String GET_AND_POST = "GET, HEAD, POST";
 
@@ -78,7 +83,7 @@ final class LookupRoutes {
     String entity = PercentText.decode(target, viewEnd + 1, pathEnd);
     HttpMethod method = request.method();
     if (method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD)) {
-      single(request, catalog.view(view), entity, target, question);
+      single(request, catalog.view(view), entity, target, question, 1);
     } else if (!entity.equals(BATCH)) {
       Exchange.methodNotAllowed(request, GET_ONLY);
     } else if (method.equals(HttpMethod.POST)) {
@@ -89,7 +94,12 @@ final class LookupRoutes {
   }
 
   private void single(
-      HttpServerRequest request, ServedView view, String entity, String target, int question) {
+      HttpServerRequest request,
+      ServedView view,
+      String entity,
+      String target,
+      int question,
+      int attempt) {
     long startNanos = System.nanoTime();
     Selection selection = question < 0 ? Selection.ALL : selection(view, target, question + 1);
     String key = EntityPath.key(view.definition().joinKeys(), entity);
@@ -103,7 +113,31 @@ final class LookupRoutes {
     lookups.admit(view, 1);
     lookups
         .read(view, key)
-        .onComplete(result -> answer(request, view, key, selection, result, startNanos));
+        .onComplete(result -> {
+          if (isOutdated(result.cause(), attempt)) {
+            again(
+                request,
+                () ->
+                    single(
+                        request, catalog.view(view.name()), entity, target, question, attempt + 1));
+          } else {
+            answer(request, view, key, selection, result, startNanos);
+          }
+        });
+  }
+
+  private static boolean isOutdated(@Nullable Throwable cause, int attempt) {
+    return cause instanceof OutdatedViewException && attempt < ATTEMPTS_MAX;
+  }
+
+  /** Answers a request by the definition that its view has by now; it may be there no more. */
+  private static void again(HttpServerRequest request, Runnable attempt) {
+    try {
+      attempt.run();
+    } catch (RuntimeException e) {
+      // The border of a request, as where it came in.
+      Exchange.fail(request, e);
+    }
   }
 
   private static Selection selection(ServedView view, String target, int from) {
@@ -123,7 +157,7 @@ final class LookupRoutes {
     if (result.failed()) {
       view.metrics().error();
       view.metrics().took(System.nanoTime() - startNanos);
-      Exchange.fail(request, result.cause());
+      Exchange.fail(request, known(result.cause()));
       return;
     }
     Reading reading = result.result();
@@ -159,6 +193,10 @@ final class LookupRoutes {
     view.metrics().took(System.nanoTime() - startNanos);
   }
 
+  private static Throwable known(Throwable cause) {
+    return cause instanceof OutdatedViewException outdated ? outdated.reason() : cause;
+  }
+
   private static FeatureException unknownEntity(ServedView view, String key) {
     return new FeatureException(
         ErrorCode.UNKNOWN_ENTITY,
@@ -176,18 +214,21 @@ final class LookupRoutes {
       QueryParameters.refuseAny(target, question + 1);
     }
     Exchange.jsonBody(request, settings.bodyBytesMax())
-        .onSuccess(body -> answerBatch(request, view, body, startNanos))
+        .onSuccess(body -> again(request, () -> batch(request, view, body, startNanos, 1)))
         .onFailure(cause -> Exchange.fail(request, cause));
   }
 
-  private void answerBatch(
-      HttpServerRequest request, ServedView view, Buffer body, long startNanos) {
-    try {
-      BatchRequest asked = BatchRequest.parse(body.getBytes(), view, settings.batchMax());
-      new Batch(request, view, asked, startNanos).start();
-    } catch (FeatureException e) {
-      Exchange.fail(request, e);
-    }
+  private void batch(
+      HttpServerRequest request, ServedView view, Buffer body, long startNanos, int attempt) {
+    BatchRequest asked = BatchRequest.parse(body.getBytes(), view, settings.batchMax());
+    new Batch(
+            request,
+            view,
+            asked,
+            startNanos,
+            attempt,
+            () -> batch(request, catalog.view(view.name()), body, startNanos, attempt + 1))
+        .start();
   }
 
   /** One batch on its way: counts down the entities that are not there yet. */
@@ -197,18 +238,29 @@ final class LookupRoutes {
     private final List<BatchRequest.Entity> entities;
     private final Selection selection;
     private final long startNanos;
+    private final int attempt;
+    private final Runnable again;
     private final FeatureRow[] rows;
     private final boolean[] stale;
     private final @Nullable Throwable[] failures;
     private int outstanding;
     private int failed;
+    private boolean outdated;
 
-    Batch(HttpServerRequest request, ServedView view, BatchRequest asked, long startNanos) {
+    Batch(
+        HttpServerRequest request,
+        ServedView view,
+        BatchRequest asked,
+        long startNanos,
+        int attempt,
+        Runnable again) {
       this.request = request;
       this.view = view;
       this.entities = asked.entities();
       this.selection = asked.selection();
       this.startNanos = startNanos;
+      this.attempt = attempt;
+      this.again = again;
       this.rows = new FeatureRow[entities.size()];
       this.stale = new boolean[entities.size()];
       this.failures = new Throwable[entities.size()];
@@ -254,11 +306,17 @@ final class LookupRoutes {
         stale[index] = result.result().stale();
       } else {
         rows[index] = FeatureRow.MISSING;
-        failures[index] = result.cause();
+        failures[index] = known(result.cause());
+        outdated |= isOutdated(result.cause(), attempt);
         failed++;
       }
       outstanding--;
-      if (outstanding == 0) {
+      if (outstanding > 0) {
+        return;
+      }
+      if (outdated) {
+        again(request, again);
+      } else {
         answer();
       }
     }

@@ -6,6 +6,7 @@ import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.Lookups;
+import io.featureduck.lookup.ServedView;
 import io.featureduck.lookup.StoreTables;
 import io.featureduck.lookup.ViewCatalog;
 import io.featureduck.metrics.LookupMetrics;
@@ -23,6 +24,7 @@ import java.io.IOException;
 import java.time.InstantSource;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +43,11 @@ public final class LookupServer extends VerticleBase {
   private @Nullable LookupRoutes lookupRoutes;
   private @Nullable StatusRoutes statusRoutes;
 
-  /** What the instances of a process have in common. */
+  /**
+   * What the instances of a process have in common.
+   *
+   * @param reread has the catalog read anew from the store
+   */
   record Parts(
       ServerSettings settings,
       OnlineStoreSettings storeSettings,
@@ -50,6 +56,7 @@ public final class LookupServer extends VerticleBase {
       FeatureCache cache,
       LookupMetrics metrics,
       Readiness readiness,
+      Supplier<Future<Void>> reread,
       PrometheusMeterRegistry registry,
       InstantSource clock) {}
 
@@ -71,6 +78,7 @@ public final class LookupServer extends VerticleBase {
         new Lookups(
             context,
             tables::table,
+            this::outdated,
             parts.cache(),
             parts.storeSettings(),
             parts.settings().timeout(),
@@ -100,6 +108,11 @@ public final class LookupServer extends VerticleBase {
         .listen()
         .recover(cause -> Future.failedFuture(notBound(cause)))
         .onSuccess(listening -> bound.accept(listening.actualPort()));
+  }
+
+  /** Tells whether a view is served by another definition, having asked the store. */
+  private Future<Boolean> outdated(ServedView view) {
+    return parts.reread().get().map(nothing -> !parts.catalog().isCurrent(view));
   }
 
   private IOException notBound(Throwable cause) {

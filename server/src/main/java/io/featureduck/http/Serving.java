@@ -72,6 +72,8 @@ public final class Serving {
     registry
         .getPrometheusRegistry()
         .register(new PrometheusSeries(metrics, freshness, runs, cache::bytes, cache::size, clock));
+    ChangePoller poller =
+        new ChangePoller(definitions.onlineStore(), store, catalog, cache, metrics, freshness);
     LookupServer.Parts parts =
         new LookupServer.Parts(
             settings,
@@ -80,11 +82,10 @@ public final class Serving {
             catalog,
             cache,
             metrics,
-            new Readiness(catalog, metrics, settings.staleIfError()),
+            new Readiness(declared, catalog, metrics, settings.staleIfError()),
+            poller::reread,
             registry,
             clock);
-    ChangePoller poller =
-        new ChangePoller(definitions.onlineStore(), store, catalog, cache, metrics, freshness);
     return vertx
         .deployVerticle(poller)
         .compose(pollerId -> startServers(vertx, parts, pollerId, loops));

@@ -5,6 +5,7 @@ import io.featureduck.metrics.FreshnessMetrics;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.store.OnlineStore;
 import io.vertx.core.Future;
+import io.vertx.core.Promise;
 import io.vertx.core.VerticleBase;
 import io.vertx.sqlclient.SqlConnection;
 import java.time.Instant;
@@ -49,6 +50,7 @@ public final class ChangePoller extends VerticleBase {
   private @Nullable ChangeListener listener;
   private @Nullable SqlConnection followed;
   private Map<String, String> definitionsKnown = Map.of();
+  private final List<Promise<Void>> awaited = new ArrayList<>();
   private boolean polling;
   private boolean pollAgain;
   private boolean pollSoon;
@@ -100,6 +102,22 @@ public final class ChangePoller extends VerticleBase {
     return silent.eventually(() -> connection().close());
   }
 
+  /**
+   * Asks the store at once, for those who have reason to think that something was changed. May be
+   * called from any thread.
+   *
+   * @return completes on this verticle's event loop, once a poll is done that began after the call;
+   *     fails if the store gave no answer
+   */
+  public Future<Void> reread() {
+    Promise<Void> done = Promise.promise();
+    context.runOnContext(nothing -> {
+      boolean ignored = awaited.add(done);
+      poll();
+    });
+    return done.future();
+  }
+
   private StoreConnection connection() {
     StoreConnection open = connection;
     if (open == null) {
@@ -135,12 +153,15 @@ public final class ChangePoller extends VerticleBase {
   private Future<Void> pollOnce() {
     polling = true;
     pollBeganNanos = System.nanoTime();
+    List<Promise<Void>> waiting = List.copyOf(awaited);
+    awaited.clear();
     return connection()
         .get()
         .compose(this::pollOn)
         .onComplete(result -> {
           metrics.storeUp(result.succeeded());
           polling = false;
+          waiting.forEach(done -> done.handle(result));
           if (pollAgain) {
             pollAgain = false;
             hasten();

@@ -8,6 +8,7 @@ import io.vertx.core.AsyncResult;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
+import io.vertx.sqlclient.DatabaseException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -39,6 +40,7 @@ public final class Lookups {
 
   private final Context context;
   private final Function<ServedView, FeatureTable> tables;
+  private final Function<ServedView, Future<Boolean>> outdated;
   private final FeatureCache cache;
   private final OnlineStoreSettings settings;
   private final LookupMetrics metrics;
@@ -54,17 +56,21 @@ public final class Lookups {
   /**
    * @param context the event loop this belongs to
    * @param tables makes the table that a view is read from
+   * @param outdated asks the store whether a view is served by another definition by now; may
+   *     complete on any thread
    * @param timeout of a lookup, its waiting included; kept by {@link #sweep}
    */
   public Lookups(
       Context context,
       Function<ServedView, FeatureTable> tables,
+      Function<ServedView, Future<Boolean>> outdated,
       FeatureCache cache,
       OnlineStoreSettings settings,
       Duration timeout,
       LookupMetrics metrics) {
     this.context = context;
     this.tables = tables;
+    this.outdated = outdated;
     this.cache = cache;
     this.settings = settings;
     this.timeoutNanos = timeout.toNanos();
@@ -108,7 +114,7 @@ public final class Lookups {
    * @return the row. Where the store is away, the row that the cache has, marked stale, if it is
    *     not too old; else it fails with STORE_TIMEOUT, STORE_UNAVAILABLE (which a row that can't be
    *     read is, too), DEADLINE_EXCEEDED, OVERLOADED, or INVALID_REQUEST where the store refuses
-   *     the key.
+   *     the key; with an {@link OutdatedViewException} where another definition is live by now.
    */
   public Future<Reading> read(ServedView view, String entity) {
     if (view.asOf().isEmpty()) {
@@ -255,6 +261,27 @@ public final class Lookups {
       retryAlone(queue, batch);
       return;
     }
+    if (cause instanceof FeatureException e && e.getCause() instanceof DatabaseException) {
+      // The store answers: a column or the table that was asked for may be gone.
+      outdated
+          .apply(queue.view)
+          .onComplete(asked -> context.runOnContext(nothing -> refused(queue, batch, e, asked)));
+      return;
+    }
+    giveUp(queue, batch, cause, code);
+  }
+
+  private void refused(
+      ViewQueue queue, List<Pending> batch, FeatureException cause, AsyncResult<Boolean> outdated) {
+    if (outdated.succeeded() && outdated.result()) {
+      OutdatedViewException again = new OutdatedViewException(cause);
+      batch.forEach(pending -> pending.fail(again));
+    } else {
+      giveUp(queue, batch, cause, cause.code());
+    }
+  }
+
+  private void giveUp(ViewQueue queue, List<Pending> batch, Throwable cause, ErrorCode code) {
     boolean away = code == ErrorCode.STORE_UNAVAILABLE || code == ErrorCode.STORE_TIMEOUT;
     queue.storeAway = away;
     for (int i = 0; i < batch.size(); i++) {

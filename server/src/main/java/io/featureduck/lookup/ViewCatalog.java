@@ -54,6 +54,13 @@ public final class ViewCatalog {
         "there is no view '%s'%s".formatted(shown, Nearest.hint(shown, byName.keySet())));
   }
 
+  /** Tells whether a view is still served by this definition. */
+  // One that was replaced is never equal to its successor.
+  @SuppressWarnings("ReferenceEquality")
+  public boolean isCurrent(ServedView view) {
+    return byName.get(view.name()) == view;
+  }
+
   /** Tells whether a view is live here and has a table, so that its entities can be asked for. */
   public boolean serves(String name) {
     ServedView view = byName.get(name);

@@ -16,7 +16,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.TypeConversionException;
 
-/** The command line. Exit codes: 0; 1 failed; 2 used wrongly, or the config is invalid. */
+/**
+ * The command line. Exit codes: 0; 1 failed; 2 used wrongly, or the config is invalid; 3 changes,
+ * of {@code plan --detailed-exitcode}.
+ */
 @Command(
     name = "featureduck",
     description = "A feature store: DuckDB computes, Postgres keeps, Vert.x serves.",
@@ -55,6 +58,10 @@ public final class FeatureDuck implements Callable<Integer> {
         .addSubcommand(new ServeCommand(console))
         .addSubcommand(new MaterializeCommand(console))
         .addSubcommand(new ValidateCommand(console))
+        .addSubcommand(new PlanCommand(console))
+        .addSubcommand(new ApplyCommand(console))
+        .addSubcommand(new VersionsCommand(console))
+        .addSubcommand(new HistoryCommand(console))
         .addSubcommand(new SqlCommand(console))
         .addSubcommand(new PreviewCommand(console))
         .addSubcommand(new GetCommand(console))

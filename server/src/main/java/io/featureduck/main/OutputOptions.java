@@ -28,6 +28,15 @@ final class OutputOptions {
     out.flush();
   }
 
+  /** Prints text for people before there is an answer; nothing where that is to be JSON. */
+  void printAhead(PrintWriter out, Supplier<String> text) {
+    switch (format) {
+      case TEXT -> out.println(text.get());
+      case JSON -> {}
+    }
+    out.flush();
+  }
+
   /** Tells whether the answer is for people. */
   boolean isText() {
     return format == Format.TEXT;

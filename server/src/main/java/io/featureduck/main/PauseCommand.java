@@ -3,9 +3,8 @@ package io.featureduck.main;
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Operator;
 import io.featureduck.store.Pause;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -40,22 +39,12 @@ final class PauseCommand implements Callable<Integer> {
     String view = DeclaredViews.view(definitions, name).name();
     OnlineStore store = OnlineStore.open(definitions.onlineStore());
     store.migrate();
-    Pause pause = store.pause(view, user());
+    Pause pause = store.pause(view, Operator.ofProcess());
     output.print(
         console.out(),
         () -> "view %s is paused since %s".formatted(view, words(pause)),
         () -> json(view, Optional.of(pause)));
     return ExitCode.OK;
-  }
-
-  private static String user() {
-    String user = System.getProperty("user.name");
-    try {
-      return user + "@" + InetAddress.getLocalHost().getHostName();
-    } catch (UnknownHostException e) {
-      // A machine need not know its own name.
-      return user + "@localhost";
-    }
   }
 
   /** Says since when, and by whom. */

@@ -43,6 +43,7 @@ class ArchitectureTest {
     "io.featureduck.engine..",
     "io.featureduck.event..",
     "io.featureduck.freshness..",
+    "io.featureduck.registry..",
     "io.featureduck.run..",
     "io.featureduck.source..",
     "io.featureduck.store.."

@@ -39,6 +39,7 @@ class LookupsTest {
   private final FeatureCache cache = new FeatureCache(1 << 20, Duration.ofMinutes(5), nanos::get);
   private final ServedView view = view("users", Duration.ofSeconds(30));
   private final HeldTable table = new HeldTable();
+  private Future<Boolean> outdated = Future.succeededFuture(false);
 
   @AfterEach
   void close() throws Exception {
@@ -107,7 +108,8 @@ class LookupsTest {
             2,
             128,
             waitingMax);
-    return new Lookups(context, served -> table, cache, settings, timeout, metrics);
+    return new Lookups(
+        context, served -> table, served -> outdated, cache, settings, timeout, metrics);
   }
 
   private Lookups lookups() {

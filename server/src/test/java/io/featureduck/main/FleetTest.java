@@ -37,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class FleetTest {
   private static final Duration BOUND = Duration.ofSeconds(1);
+  private static final Duration TAKEN_UP = Duration.ofSeconds(2);
   private static final Duration LIMIT = Duration.ofSeconds(30);
   private static final long READ_PAUSE_NANOS = 5_000_000;
   private static final List<Long> ALL = List.of();
@@ -221,6 +222,38 @@ class FleetTest {
       assertThat(store.read(server, 602)).isEqualTo(old);
     } finally {
       heal(other());
+    }
+  }
+
+  /** None of the servers has the view in its config. */
+  @Test
+  void apply_aViewComesAndGoes_isTakenUpByAllWithinTwoSeconds() throws Exception {
+    Path more = store.configWith("extra");
+    Path fewer = store.configWith();
+
+    CommandOutcome.of(more, "apply").assertSuccess();
+    // Live, but without rows.
+    awaitStatusOfAll("/features/extra/7", 503);
+    CommandOutcome.of(more, "materialize", "extra").assertSuccess();
+    awaitStatusOfAll("/features/extra/7", 200);
+    CommandOutcome.of(fewer, "apply", "--yes").assertSuccess();
+    awaitStatusOfAll("/features/extra/7", 404);
+
+    for (Server server : servers) {
+      assertThat(store.statusOf(server.address(), "/health/ready")).isEqualTo(200);
+    }
+  }
+
+  /** Waits until each server answers so, no longer than an apply may take to be taken up. */
+  private void awaitStatusOfAll(String target, int status) throws Exception {
+    Instant bound = Instant.now().plus(TAKEN_UP);
+    for (Server server : servers) {
+      int found = store.statusOf(server.address(), target);
+      while (found != status) {
+        assertThat(Instant.now()).as("%s answers %d", server.name(), found).isBefore(bound);
+        LockSupport.parkNanos(READ_PAUSE_NANOS);
+        found = store.statusOf(server.address(), target);
+      }
     }
   }
 

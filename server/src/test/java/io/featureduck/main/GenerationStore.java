@@ -91,6 +91,28 @@ final class GenerationStore {
     return new GenerationStore(database, directory);
   }
 
+  /**
+   * Writes a config that has further views beside {@code counters}.
+   *
+   * @return where it is
+   */
+  Path configWith(String... views) throws IOException {
+    String config = Files.readString(directory.resolve("config.json"), UTF_8);
+    StringBuilder more = new StringBuilder();
+    for (String view : views) {
+      more.append(
+          """
+          {"name": "%s", "entities": ["counter"], "source": "counters",
+           "aggregations": [{"function": "count", "alias": "rows_seen"}]},
+          """
+              .formatted(view));
+    }
+    return Files.writeString(
+        Files.createTempFile(directory, "config-", ".json"),
+        config.replace("\"views\": [", "\"views\": [" + more),
+        UTF_8);
+  }
+
   TestPostgres.Database database() {
     return database;
   }
@@ -251,6 +273,11 @@ final class GenerationStore {
         HttpRequest.newBuilder(server.resolve("/views/counters/materialize"))
             .header("Content-Type", "application/json")
             .POST(BodyPublishers.ofString("{\"full\": true}")));
+  }
+
+  /** Returns the status of what a server answers. */
+  int statusOf(URI server, String target) throws IOException, InterruptedException {
+    return send(HttpRequest.newBuilder(server.resolve(target))).statusCode();
   }
 
   /**

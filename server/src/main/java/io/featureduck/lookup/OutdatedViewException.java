@@ -1,0 +1,23 @@
+package io.featureduck.lookup;
+
+import io.featureduck.error.FeatureException;
+
+/**
+ * Says that a lookup failed because the view is served by another definition by now, under which it
+ * is to be made again. Has no stack trace: it comes by the hundred.
+ */
+public final class OutdatedViewException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  private final FeatureException reason;
+
+  OutdatedViewException(FeatureException reason) {
+    super(reason.getMessage(), reason, false, false);
+    this.reason = reason;
+  }
+
+  /** Returns how the lookup failed. */
+  public FeatureException reason() {
+    return reason;
+  }
+}
