@@ -2,18 +2,10 @@ package io.featureduck.loadtest;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Measures an incremental run over a large Postgres table, of which a thousandth was changed,
@@ -25,9 +17,6 @@ final class Increments {
 
   private static final int CHANGED_FRACTION = 1_000;
   private static final int WARM_UP = 1;
-  private static final int RUN_IN_PROGRESS = 409;
-  private static final long POLL_MILLIS = 20;
-  private static final long RUN_NANOS_MAX = 600_000_000_000L;
   private static final String SOURCE = "shop";
   private static final String STORE = "store";
 
@@ -36,7 +25,6 @@ final class Increments {
   private final Path directory;
   private final int rows;
   private final Ratios ratios = new Ratios();
-  private final HttpClient http = HttpClient.newHttpClient();
 
   private Increments(Databases databases, Path root, Path directory, int rows) {
     this.databases = databases;
@@ -72,10 +60,11 @@ final class Increments {
             List.of(root.resolve("featureduck").toString(), "serve", "--config", config.toString()),
             Map.of("FEATUREDUCK_STORE_URL", store),
             directory.resolve("serve.log"))) {
-      round(port, WARM_UP, new Ratios());
+      Runs runs = new Runs(port, "totals");
+      round(runs, WARM_UP, new Ratios());
       for (int round = 1; round <= rounds; round++) {
         System.err.printf("round %d of %d%n", round, rounds);
-        round(port, WARM_UP + round, ratios);
+        round(runs, WARM_UP + round, ratios);
       }
     }
     System.out.printf(
@@ -101,55 +90,11 @@ final class Increments {
     System.out.println(ratios.row("nothing changed", "nothing", "full", "s", "-"));
   }
 
-  private void round(int port, int round, Ratios to) throws Exception {
+  private void round(Runs runs, int round, Ratios to) throws Exception {
     change(round);
-    to.add("increment", seconds(port, false));
-    to.add("nothing", seconds(port, false));
-    to.add("full", seconds(port, true));
-  }
-
-  /** Has the view materialized, and returns how long that took by its record. */
-  private double seconds(int port, boolean full) throws Exception {
-    JsonNode started =
-        ask(
-            HttpRequest.newBuilder(uri(port, "/views/totals/materialize"))
-                .header("Content-Type", "application/json")
-                .POST(BodyPublishers.ofString("{\"full\":" + full + "}"))
-                .build());
-    long id = started.path("run_id").asLong();
-    long end = System.nanoTime() + RUN_NANOS_MAX;
-    while (System.nanoTime() < end) {
-      JsonNode run =
-          ask(HttpRequest.newBuilder(uri(port, "/runs?limit=1")).build()).path("runs").path(0);
-      if (run.path("run_id").asLong() == id && !run.path("status").asString().equals("running")) {
-        System.err.println(run);
-        String kind = full ? "full" : "incremental";
-        if (!run.path("status").asString().equals("succeeded")
-            || !run.path("kind").asString().equals(kind)) {
-          throw new IllegalStateException("expected a successful %s run".formatted(kind));
-        }
-        return run.path("duration_seconds").asDouble();
-      }
-      Thread.sleep(POLL_MILLIS);
-    }
-    throw new IllegalStateException("run %d does not end".formatted(id));
-  }
-
-  private JsonNode ask(HttpRequest request) throws Exception {
-    HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
-    while (answer.statusCode() == RUN_IN_PROGRESS) {
-      // The last run is committed and about to give its lock back.
-      Thread.sleep(POLL_MILLIS);
-      answer = http.send(request, BodyHandlers.ofString());
-    }
-    if (answer.statusCode() / 100 != 2) {
-      throw new IllegalStateException(request + ": " + answer.body());
-    }
-    return JsonMapper.shared().readTree(answer.body());
-  }
-
-  private static URI uri(int port, String path) {
-    return URI.create("http://127.0.0.1:" + port + path);
+    to.add("increment", runs.seconds(false));
+    to.add("nothing", runs.seconds(false));
+    to.add("full", runs.seconds(true));
   }
 
   /** Orders of a year, in no order of customers. */

@@ -7,6 +7,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.ServerSocket;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +40,21 @@ final class Service implements AutoCloseable {
       throw new IOException("%s ended before it was ready; see %s".formatted(words, log));
     }
     return new Service(process);
+  }
+
+  /**
+   * Returns the most memory that the process has held so far, by Linux; its children's is not in
+   * it.
+   *
+   * @return bytes
+   */
+  long peakBytes() throws IOException {
+    for (String line : Files.readAllLines(Path.of("/proc/" + process.pid() + "/status"))) {
+      if (line.startsWith("VmHWM:")) {
+        return 1024 * Long.parseLong(line.replaceAll("\\D", ""));
+      }
+    }
+    throw new IOException("Linux tells no VmHWM of process " + process.pid());
   }
 
   static int freePort() throws IOException {
