@@ -4,7 +4,7 @@
 -- Processes that materialize or apply ("serve", "materialize", "up", "apply") are the writer, and own the schema and
 -- all tables in it.
 -- Those that only serve ("serve --role serve") are the reader: lookups, /views, /runs and freshness work, nothing can
--- be written. Say "online_store": {"schema": "featureduck", …} in the config.
+-- be written, and DELETE is answered 403. Say "online_store": {"schema": "featureduck", …} in the config.
 
 CREATE ROLE featureduck_writer LOGIN;
 CREATE ROLE featureduck_reader LOGIN;

@@ -11,6 +11,7 @@ public enum ErrorCode {
   UNKNOWN_FEATURE(400, "Unknown feature"),
   UNAUTHENTICATED(401, "Authentication needed"),
   FORBIDDEN(403, "Not allowed"),
+  READ_ONLY(403, "This process may only read"),
   UNKNOWN_VIEW(404, "Unknown view"),
   UNKNOWN_ENTITY(404, "Unknown entity"),
   UNKNOWN_SERVICE(404, "Unknown service"),

@@ -3,6 +3,7 @@ package io.featureduck.engine;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.store.Retention;
 import io.featureduck.store.RowWriter;
 import io.featureduck.store.Rows;
 import io.featureduck.store.RunProgress;
@@ -28,22 +29,31 @@ public final class ComputedRows implements Rows {
   private final String sql;
   private final List<Feature> features;
   private final RunProgress progress;
+  private final Retention retention;
 
   /**
    * @param sql gives {@code entity_key}, the features by name and {@code event_timestamp}
    * @param progress told of rows as they are written
+   * @param retention which rows are left out
    */
   public ComputedRows(
       DuckDbSession session,
       String view,
       String sql,
       List<Feature> features,
-      RunProgress progress) {
+      RunProgress progress,
+      Retention retention) {
     this.session = session;
     this.view = view;
     this.sql = sql;
     this.features = List.copyOf(features);
     this.progress = progress;
+    this.retention = retention;
+  }
+
+  @Override
+  public Retention retention() {
+    return retention;
   }
 
   @Override
@@ -97,17 +107,29 @@ public final class ComputedRows implements Rows {
     session.memoryBytes().ifPresent(progress::memory);
     progress.enter(RunStage.COPYING);
     while (more) {
-      long ignored = rows.getLong(columns);
+      long event = rows.getLong(columns);
       boolean gone = rows.wasNull();
       byte[] key = RowWriter.utf8(rows.getString(1));
-      if (gone && key.length > KEY_BYTES_MAX) {
-        // Whoever has no row and can't have had one.
+      boolean leftOut = !gone && retention.isTooOld(event);
+      if (leftOut) {
+        retention.leaveOut(key);
+      }
+      if ((gone && key.length > KEY_BYTES_MAX) || (leftOut && !tellsAsGone(key))) {
+        // Whoever has no row and can't have had one, or is gone by not being here.
         more = next(rows);
         continue;
       }
       checkKey(key);
       out.startRow(columns);
       out.putText(key);
+      if (leftOut) {
+        for (int i = 1; i < columns; i++) {
+          out.putNull();
+        }
+        count++;
+        more = next(rows);
+        continue;
+      }
       for (int i = 0; i < writers.length; i++) {
         try {
           writers[i].write(rows, i + 2, out);
@@ -128,6 +150,10 @@ public final class ComputedRows implements Rows {
     }
     progress.computed(count);
     return count;
+  }
+
+  private boolean tellsAsGone(byte[] key) {
+    return retention.tellsWhatIsGone() && key.length <= KEY_BYTES_MAX;
   }
 
   private FeatureException unfit(ResultSet rows, String what, UnfitValueException e)

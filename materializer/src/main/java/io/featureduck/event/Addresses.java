@@ -10,6 +10,9 @@ public final class Addresses {
   /** How runs go: {@link RunEvent}. */
   public static final String RUNS = "featureduck.runs";
 
+  /** Which rows went without a run: {@link RowsRemoved}. */
+  public static final String ROWS = "featureduck.rows";
+
   /** How fresh the views are, every few seconds. */
   public static final String FRESHNESS = "featureduck.freshness";
 

@@ -12,8 +12,10 @@ import io.featureduck.registry.ViewDefinition;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
+import io.featureduck.store.KnownErasures;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.Progress;
+import io.featureduck.store.Retention;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunProgress;
@@ -52,6 +54,7 @@ final class ActiveRun {
   private ViewLock lock;
   private Optional<Instant> asOf = Optional.empty();
   private Rejected rejected = new Rejected(0, 0, 0, 0);
+  private long expired;
   private volatile Optional<DuckDbSession> open = Optional.empty();
   private volatile boolean stopped;
 
@@ -253,6 +256,8 @@ final class ActiveRun {
   private Done compute() {
     progress.enter(RunStage.PLANNING);
     progress.attempt();
+    // Before anything is read of the sources.
+    KnownErasures erasures = lock.erasures();
     try (DuckDbSession session = materializer.duckDb().open(cancellation)) {
       open = Optional.of(session);
       Computation computation =
@@ -278,9 +283,12 @@ final class ActiveRun {
               computation.watermarks(),
               progress,
               session.folder());
+      Retention retention = Retention.of(selected.kind(), live.ttl(), computation.asOf(), erasures);
       ComputedRows rows =
-          new ComputedRows(session, view.name(), selected.sql(), computation.features(), progress);
+          new ComputedRows(
+              session, view.name(), selected.sql(), computation.features(), progress, retention);
       RunCommit.Written written = lock.write(commit, rows, cancellation);
+      expired = retention.leftOut();
       lock.clearUp();
       return new Done(written, selected.rejected());
     } finally {
@@ -369,11 +377,12 @@ final class ActiveRun {
             reasons(done.rejected())));
   }
 
-  private static Map<String, Long> reasons(Rejected rejected) {
+  private Map<String, Long> reasons(Rejected rejected) {
     Map<String, Long> reasons = new TreeMap<>();
     add(reasons, "null_join_key", rejected.nullKey());
     add(reasons, "null_event_time", rejected.nullEventTime());
     add(reasons, "after_as_of", rejected.afterAsOf());
+    add(reasons, "expired", expired);
     return reasons;
   }
 

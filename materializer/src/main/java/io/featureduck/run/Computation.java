@@ -22,6 +22,7 @@ import io.featureduck.source.SourceReader.Snapshot;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Progress.SourceRead;
 import io.featureduck.store.Watermark;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
@@ -235,6 +236,9 @@ final class Computation {
     if (asOf.isBefore(basis.get().asOf())) {
       return "the last run was for %s, after %s".formatted(basis.get().asOf(), asOf);
     }
+    if (basis.get().ttl().filter(this::isShorter).isPresent()) {
+      return "rows are missing that a longer ttl has";
+    }
     for (Watermark now : watermarks) {
       Watermark before = basis.get().watermarks().get(now.source());
       if (before == null || !before.sourceHash().equals(now.sourceHash())) {
@@ -242,6 +246,10 @@ final class Computation {
       }
     }
     return "";
+  }
+
+  private boolean isShorter(Duration ttl) {
+    return view.ttl().filter(now -> now.compareTo(ttl) <= 0).isEmpty();
   }
 
   /** Returns what changed since {@code basis}; {@link #whyFull} tells whether it can be had. */

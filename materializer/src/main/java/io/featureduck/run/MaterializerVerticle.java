@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,14 +49,21 @@ public final class MaterializerVerticle extends VerticleBase {
   private Optional<WorkerExecutor> runs = Optional.empty();
   private final Set<ScheduledView> settling = new HashSet<>();
   private List<ScheduledView> scheduled = List.of();
+  private final Upkeep upkeep;
   private boolean stopped;
   private boolean storeAway;
+  private boolean purging;
 
   private MaterializerVerticle(
       FeatureStore definitions, OnlineStore store, Materializer materializer) {
     this.definitions = definitions;
     this.store = store;
     this.materializer = materializer;
+    this.upkeep =
+        new Upkeep(
+            store,
+            materializer.clock(),
+            removed -> vertx.eventBus().publish(Addresses.ROWS, removed.toJson()));
   }
 
   /**
@@ -173,7 +181,49 @@ public final class MaterializerVerticle extends VerticleBase {
         vertx
             .executeBlocking(store::statuses)
             .onSuccess(this::publishFreshness)
-            .onFailure(this::freshnessUnknown);
+            .onFailure(this::freshnessUnknown)
+            .onSuccess(this::keepUp);
+  }
+
+  /** Looks after the rows; one thing after the other, as blocking work of one context is done. */
+  private void keepUp(List<ViewStatus> statuses) {
+    Future<?> ignored =
+        vertx
+            .executeBlocking(() -> {
+              upkeep.look(statuses);
+              return true;
+            })
+            .onFailure(cause -> LOG.warn("rows are looked after later", cause))
+            .onSuccess(looked -> purge());
+  }
+
+  /** Begins to purge, unless that still goes on. */
+  private void purge() {
+    if (!purging) {
+      purging = true;
+      purgeNextPages();
+    }
+  }
+
+  private void purgeNextPages() {
+    // Those whose tick is being run, or is about to be.
+    Set<String> busy = settling.stream().map(ScheduledView::name).collect(Collectors.toSet());
+    Future<?> ignored =
+        vertx
+            .executeBlocking(() -> upkeep.purge(busy))
+            .onSuccess(this::purgeAfter)
+            .onFailure(cause -> {
+              LOG.warn("rows are purged later", cause);
+              purging = false;
+            });
+  }
+
+  private void purgeAfter(Duration pause) {
+    if (pause.isZero() || stopped) {
+      purging = false;
+    } else {
+      long ignored = vertx.setTimer(pause.toMillis(), timer -> purgeNextPages());
+    }
   }
 
   private void publishFreshness(List<ViewStatus> statuses) {

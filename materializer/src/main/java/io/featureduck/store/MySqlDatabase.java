@@ -1,5 +1,7 @@
 package io.featureduck.store;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
@@ -214,6 +216,46 @@ final class MySqlDatabase extends StoreDatabase {
   }
 
   @Override
+  void boundTransaction(Connection connection) throws SQLException {
+    // MySQL knows no such limit; its own of idle sessions is hours.
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored =
+          statement.execute(
+              "SET SESSION lock_wait_timeout = 1 /*M! , idle_transaction_timeout = 10 */");
+    }
+  }
+
+  @Override
+  boolean isConflict(SQLException cause) {
+    return switch (cause.getErrorCode()) {
+      // The last is of a lock that is not waited for, in MySQL; and a table was dropped.
+      case LOCK_WAIT_TIMEOUT, DEADLOCK, 3572, 1146 -> true;
+      default -> false;
+    };
+  }
+
+  @Override
+  boolean isReadOnly(SQLException cause) {
+    return switch (cause.getErrorCode()) {
+      // Of a table or a database to this user; of the server's --read-only; of a transaction.
+      case 1142, 1044, 1290, 1792 -> true;
+      default -> false;
+    };
+  }
+
+  @Override
+  boolean hasTable(Connection connection, String name) throws SQLException {
+    String select =
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, name);
+      try (ResultSet rows = statement.executeQuery()) {
+        return rows.next() && rows.getLong(1) > 0;
+      }
+    }
+  }
+
+  @Override
   void configure(FluentConfiguration flyway) {
     FluentConfiguration ignored =
         flyway
@@ -270,6 +312,16 @@ final class MySqlDatabase extends StoreDatabase {
       }
       throw e;
     }
+  }
+
+  @Override
+  String key(ResultSet rows, int column) throws SQLException {
+    return new String(rows.getBytes(column), UTF_8);
+  }
+
+  @Override
+  void setKey(PreparedStatement statement, int parameter, String key) throws SQLException {
+    statement.setBytes(parameter, key.getBytes(UTF_8));
   }
 
   @Override

@@ -118,10 +118,10 @@ final class MySqlTransaction extends RunTransaction {
   @Override
   Outcome writeRows(Rows rows) throws SQLException {
     if (wasEmpty && !isIncremental()) {
-      long read = insert(online, rows);
+      long read = withoutErased(online, insert(online, rows), rows);
       return new Outcome(read, read, Optional.empty(), online);
     }
-    long read = insert("stage", rows);
+    long read = withoutErased("stage", insert("stage", rows), rows);
     findDifference();
     long written = number("SELECT count(*) FROM difference");
     Optional<List<String>> keys = changedKeys(written, "CONVERT(entity_key USING utf8mb4)");

@@ -370,4 +370,45 @@ public final class OnlineStore {
               return true;
             });
   }
+
+  /**
+   * Removes entities from all versions of a view, and from the caches of all servers. Runs keep
+   * them away from then on, also those under way, until the source no longer has them.
+   *
+   * @param keys canonical entity keys; those that the view has no row of are kept away as well
+   * @param by who wants it so, for the record
+   * @param patience how long to wait for runs that hold the view
+   * @return what was done; pending where a run has held rows for longer than that
+   * @throws FeatureException UNKNOWN_VIEW; READ_ONLY where this role may not write; LOCKED where a
+   *     run has been committing for so long, and then nothing is done
+   */
+  public Erasure erase(
+      String view, List<String> keys, Erasure.Origin origin, String by, Duration patience) {
+    return new EntityErasure(database, view).erase(keys, origin, by, patience);
+  }
+
+  /** Returns the views that have entities whose erasure was begun so long ago, and not ended. */
+  public List<String> unfinishedErasures(Duration age) {
+    return database.work(
+        "looking for erasures that are not ended",
+        connection -> new ErasureRecords(database).viewsWithPending(connection, age.toSeconds()));
+  }
+
+  /**
+   * Ends erasures of a view that were left half done, as far as no run is in the way.
+   *
+   * @return how many rows were deleted
+   */
+  public long finishErasures(String view) {
+    return new EntityErasure(database, view).finish();
+  }
+
+  /**
+   * Begins to remove rows whose event is too old.
+   *
+   * @param oldest of the events that stay
+   */
+  public Purge purge(LiveView view, Instant oldest) {
+    return new Purge(database, view, oldest);
+  }
 }

@@ -30,6 +30,9 @@ final class PostgresDatabase extends StoreDatabase {
   private static final String SERIALIZATION_FAILURE = "40001";
   private static final String DEADLOCK = "40P01";
   private static final String LOCK_NOT_AVAILABLE = "55P03";
+  private static final String UNDEFINED_TABLE = "42P01";
+  private static final String NOT_PERMITTED = "42501";
+  private static final String READ_ONLY_TRANSACTION = "25006";
 
   private final String jdbcUrl;
   private final String place;
@@ -179,6 +182,40 @@ final class PostgresDatabase extends StoreDatabase {
   }
 
   @Override
+  void boundTransaction(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      boolean ignored = statement.execute("SET idle_in_transaction_session_timeout = '10s'");
+    }
+  }
+
+  @Override
+  boolean isConflict(SQLException cause) {
+    return switch (String.valueOf(cause.getSQLState())) {
+      case LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, DEADLOCK, UNDEFINED_TABLE -> true;
+      default -> false;
+    };
+  }
+
+  @Override
+  boolean isReadOnly(SQLException cause) {
+    return switch (String.valueOf(cause.getSQLState())) {
+      case NOT_PERMITTED, READ_ONLY_TRANSACTION -> true;
+      default -> false;
+    };
+  }
+
+  @Override
+  boolean hasTable(Connection connection, String name) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement("SELECT to_regclass(?) IS NOT NULL")) {
+      statement.setString(1, name);
+      try (ResultSet rows = statement.executeQuery()) {
+        return rows.next() && rows.getBoolean(1);
+      }
+    }
+  }
+
+  @Override
   void configure(FluentConfiguration flyway) {
     FluentConfiguration ignored =
         flyway
@@ -222,6 +259,16 @@ final class PostgresDatabase extends StoreDatabase {
   @Override
   int insertIfNew(PreparedStatement insert) throws SQLException {
     return insert.executeUpdate();
+  }
+
+  @Override
+  String key(ResultSet rows, int column) throws SQLException {
+    return rows.getString(column);
+  }
+
+  @Override
+  void setKey(PreparedStatement statement, int parameter, String key) throws SQLException {
+    statement.setString(parameter, key);
   }
 
   @Override

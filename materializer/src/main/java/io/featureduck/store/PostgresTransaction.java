@@ -103,7 +103,7 @@ final class PostgresTransaction extends RunTransaction {
       throw changedTable(online);
     }
     table.createAside(connection, aside);
-    long read = copy(aside, rows);
+    long read = withoutErased(aside, copy(aside, rows), rows);
     finishAside();
     return new Outcome(read, read, Optional.empty(), aside);
   }
@@ -156,7 +156,7 @@ final class PostgresTransaction extends RunTransaction {
           %sevent_timestamp TIMESTAMPTZ) ON COMMIT DROP
         """
             .formatted(table.definitions()));
-    long read = copy("stage", rows);
+    long read = withoutErased("stage", copy("stage", rows), rows);
     execute("ANALYZE stage");
     findDifference();
     long written = number("SELECT count(*) FROM difference");

@@ -13,4 +13,9 @@ public interface Rows {
    *     kept; the message names the entity
    */
   long writeTo(RowWriter out) throws SQLException;
+
+  /** Returns what was left out of the rows, and what was known of erased entities. */
+  default Retention retention() {
+    return Retention.everything();
+  }
 }

@@ -38,7 +38,7 @@ final class RunRecords {
         SELECT %s, v.view, v.version, %s, w.as_of,
           (SELECT coalesce(max(c.generation), 0) FROM featureduck_changes c
            WHERE c.view = v.view AND c.version = v.version),
-          w."rows", w.event_min, w.event_max,
+          w."rows" - v.rows_removed, w.event_min, w.event_max,
           (SELECT max(s.finished_at) FROM featureduck_runs s
            WHERE s.view = v.view AND s.version = v.version AND s.status = 'succeeded'),
           %s

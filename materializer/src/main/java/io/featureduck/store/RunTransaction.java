@@ -29,6 +29,8 @@ abstract sealed class RunTransaction implements AutoCloseable
   private final RunCommit commit;
   private final Cancellation cancellation;
   private final Cancellation.Registration registration;
+  private final RunErasures erasures;
+  private Optional<String> comparedKey = Optional.empty();
   private boolean begun;
 
   /**
@@ -44,6 +46,7 @@ abstract sealed class RunTransaction implements AutoCloseable
     this.connection = connection;
     this.commit = commit;
     this.cancellation = cancellation;
+    this.erasures = new RunErasures(database, connection, commit);
     this.registration = cancellation.onCancel(interrupt, () -> connection.abort(Runnable::run));
   }
 
@@ -56,12 +59,15 @@ abstract sealed class RunTransaction implements AutoCloseable
     commit.progress().written(outcome.written());
     cancellation.check();
     new RegistryRecords(database).settle(connection, commit);
+    outcome = withoutErased(outcome);
     moveWatermarks();
-    if (isIncremental()) {
+    if (isIncremental() && !erasures.wereRowsRemoved()) {
       describeFromDifference(outcome.table());
     } else {
       describe(outcome.table());
     }
+    erasures.counted();
+    noteTtl();
     long generation =
         new ChangeRecords(database)
             .note(
@@ -106,6 +112,32 @@ abstract sealed class RunTransaction implements AutoCloseable
 
   /** Has the rows be what readers see from the commit on. */
   abstract void publish(Outcome outcome) throws SQLException;
+
+  /**
+   * Takes erased entities out of the computed rows, before these are compared with any.
+   *
+   * @return how many are left
+   */
+  final long withoutErased(String table, long computed, Rows rows) throws SQLException {
+    return computed - erasures.takeOut(table, rows.retention());
+  }
+
+  /** Deletes what was erased meanwhile; from here to the commit nothing can be. */
+  private Outcome withoutErased(Outcome outcome) throws SQLException {
+    RunErasures.Late late = erasures.settle(outcome.table());
+    if (late.keys().isEmpty()) {
+      return outcome;
+    }
+    long rows = outcome.read() - late.found().size();
+    Outcome rest = new Outcome(rows, rows, Optional.empty(), outcome.table());
+    if (comparedKey.isPresent()) {
+      rows = outcome.read() - erasures.correct(late);
+      long written = number("SELECT count(*) FROM difference");
+      rest = new Outcome(rows, written, changedKeys(written, comparedKey.get()), outcome.table());
+    }
+    commit.progress().written(rest.written());
+    return rest;
+  }
 
   final boolean isIncremental() {
     return commit.kind() == Run.Kind.INCREMENTAL;
@@ -204,6 +236,15 @@ abstract sealed class RunTransaction implements AutoCloseable
     }
   }
 
+  private void noteTtl() throws SQLException {
+    LeftOutRows leftOut = new LeftOutRows(connection);
+    if (isIncremental()) {
+      leftOut.add(commit.live());
+    } else {
+      leftOut.set(commit.live());
+    }
+  }
+
   private FeatureException stale() {
     return new FeatureException(
         ErrorCode.LOCKED,
@@ -221,6 +262,7 @@ abstract sealed class RunTransaction implements AutoCloseable
 
   /** Returns the keys in {@code difference}, or empty where they are too many to name. */
   final Optional<List<String>> changedKeys(long written, String key) throws SQLException {
+    comparedKey = Optional.of(key);
     if (written > CHANGED_KEYS_MAX) {
       return Optional.empty();
     }

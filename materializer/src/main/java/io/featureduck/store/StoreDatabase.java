@@ -74,6 +74,21 @@ abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
   /** Has the session's statements wait for locks as shortly as the database can. */
   abstract void limitLockWaits(Connection connection) throws SQLException;
 
+  /**
+   * Ends the session where it leaves a transaction open without a word, and has its statements wait
+   * for tables as shortly as for rows.
+   */
+  abstract void boundTransaction(Connection connection) throws SQLException;
+
+  /** Tells whether another transaction was in the way, so that the same may do in a moment. */
+  abstract boolean isConflict(SQLException cause);
+
+  /** Tells whether this role, or this server, may only be read. */
+  abstract boolean isReadOnly(SQLException cause);
+
+  /** Tells whether there is a table of this name, which needs no quoting. */
+  abstract boolean hasTable(Connection connection, String name) throws SQLException;
+
   /** Says where the migrations are, and how the store's schema is named. */
   abstract void configure(FluentConfiguration flyway);
 
@@ -102,6 +117,11 @@ abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
 
   /** Inserts the row unless there is one of its key; returns how many rows that were. */
   abstract int insertIfNew(PreparedStatement insert) throws SQLException;
+
+  /** Returns an entity key, every space of it. */
+  abstract String key(ResultSet rows, int column) throws SQLException;
+
+  abstract void setKey(PreparedStatement statement, int parameter, String key) throws SQLException;
 
   abstract Optional<Instant> instant(ResultSet rows, int column) throws SQLException;
 

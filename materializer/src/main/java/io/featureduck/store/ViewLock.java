@@ -212,11 +212,18 @@ public final class ViewLock implements AutoCloseable {
     return work("reading the watermarks of view " + view, () -> readBasis(version));
   }
 
+  /** Returns the tombstones of the view as they are before its sources are read. */
+  public KnownErasures erasures() {
+    return work(
+        "reading the erased entities of view " + view,
+        () -> new ErasureRecords(database).known(connection, view));
+  }
+
   private Optional<Basis> readBasis(int version) throws SQLException {
     String select =
         """
         SELECT w.source, w.watermark, coalesce(w.source_hash, ''), w.run_id, r.upper_bound,
-          w."rows"
+          w."rows", w.ttl_seconds
         FROM featureduck_watermarks w JOIN featureduck_runs r ON r.run_id = w.run_id
         WHERE w.view = ? AND w.version = ?
         """;
@@ -231,7 +238,11 @@ public final class ViewLock implements AutoCloseable {
           Instant instant = database.instant(rows, 2).orElseThrow();
           watermarks.put(source, new Watermark(source, instant, rows.getString(3)));
           Instant asOf = database.instant(rows, 5).orElse(instant);
-          basis = Optional.of(new Basis(rows.getLong(4), asOf, watermarks, rows.getLong(6)));
+          long count = rows.getLong(6);
+          long seconds = rows.getLong(7);
+          Optional<Duration> ttl =
+              rows.wasNull() ? Optional.empty() : Optional.of(Duration.ofSeconds(seconds));
+          basis = Optional.of(new Basis(rows.getLong(4), asOf, watermarks, count, ttl));
         }
         return basis;
       }

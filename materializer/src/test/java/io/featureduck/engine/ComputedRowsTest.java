@@ -12,6 +12,7 @@ import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Retention;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunProgress;
@@ -84,7 +85,7 @@ final class ComputedRowsTest {
               List.of(new Watermark("orders", Instant.EPOCH, "hash")),
               new RunProgress(),
               session.folder()),
-          new ComputedRows(session, "v", sql, features, new RunProgress()),
+          new ComputedRows(session, "v", sql, features, new RunProgress(), Retention.everything()),
           new Cancellation());
     }
   }

@@ -12,6 +12,7 @@ import io.vertx.core.http.HttpServerResponse;
 import io.vertx.core.http.HttpVersion;
 import io.vertx.core.internal.buffer.BufferInternal;
 import java.util.HexFormat;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -40,6 +41,29 @@ final class Exchange {
   /** Answers 202 with JSON, whose array is taken over. */
   static void accepted(HttpServerRequest request, byte[] json) {
     answer(request, 202, JSON, json);
+  }
+
+  /** Answers 204. */
+  static void noContent(HttpServerRequest request) {
+    HttpServerResponse response = request.response();
+    if (response.closed()) {
+      return;
+    }
+    sentRequestId(request).ifPresent(id -> response.putHeader(X_REQUEST_ID, id));
+    response
+        .setStatusCode(204)
+        .end()
+        .onFailure(e -> LOG.debug("a client went away before its answer: {}", e.toString()));
+  }
+
+  /** Returns who sent a request, for people: where it came from, and its id if it has one. */
+  static String client(HttpServerRequest request) {
+    return request.remoteAddress().hostAddress()
+        + sentRequestId(request).map(id -> ", request " + id).orElse("");
+  }
+
+  private static Optional<String> sentRequestId(HttpServerRequest request) {
+    return Optional.ofNullable(request.getHeader(X_REQUEST_ID)).filter(Exchange::isRequestId);
   }
 
   /** Answers 200 with something else, whose array is taken over. */

@@ -24,8 +24,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code GET /features/{view}/{entity}} and {@code POST /features/{view}/batch}. Confined to one
- * event loop.
+ * {@code GET} and {@code DELETE /features/{view}/{entity}} and {@code POST /features/{view}/batch}.
+ * Confined to one event loop.
  *
  * <p>Hot path: the raw target is cut by index, and what the cache has is answered in the same call,
  * as one array. The bench is in the loadtest module.
@@ -39,13 +39,14 @@ final class LookupRoutes {
   /** How often a view may be served by another definition each time that its rows are there. */
   private static final int ATTEMPTS_MAX = 3;
 
-  private static final String GET_ONLY = "GET, HEAD";
-  private static final String GET_AND_POST = "GET, HEAD, POST";
+  private static final String OF_AN_ENTITY = "GET, HEAD, DELETE";
+  private static final String OF_BATCH = "GET, HEAD, POST, DELETE";
 
   private final ServerSettings settings;
   private final ViewCatalog catalog;
   private final FeatureCache cache;
   private final Lookups lookups;
+  private final ErasureRoute erasures;
   private final LookupMetrics metrics;
   private final InstantSource clock;
   private final JsonBytes out = new JsonBytes(4_096);
@@ -55,12 +56,14 @@ final class LookupRoutes {
       ViewCatalog catalog,
       FeatureCache cache,
       Lookups lookups,
+      ErasureRoute erasures,
       LookupMetrics metrics,
       InstantSource clock) {
     this.settings = settings;
     this.catalog = catalog;
     this.cache = cache;
     this.lookups = lookups;
+    this.erasures = erasures;
     this.metrics = metrics;
     this.clock = clock;
   }
@@ -84,12 +87,17 @@ final class LookupRoutes {
     HttpMethod method = request.method();
     if (method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD)) {
       single(request, catalog.view(view), entity, target, question, 1);
+    } else if (method.equals(HttpMethod.DELETE)) {
+      if (question >= 0) {
+        QueryParameters.refuseAny(target, question + 1);
+      }
+      erasures.handle(request, catalog.view(view), entity);
     } else if (!entity.equals(BATCH)) {
-      Exchange.methodNotAllowed(request, GET_ONLY);
+      Exchange.methodNotAllowed(request, OF_AN_ENTITY);
     } else if (method.equals(HttpMethod.POST)) {
       batch(request, catalog.view(view), target, question);
     } else {
-      Exchange.methodNotAllowed(request, GET_AND_POST);
+      Exchange.methodNotAllowed(request, OF_BATCH);
     }
   }
 

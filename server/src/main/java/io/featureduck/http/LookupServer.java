@@ -40,6 +40,7 @@ public final class LookupServer extends VerticleBase {
   private final IntConsumer bound;
   private @Nullable StoreTables tables;
   private @Nullable HttpServer server;
+  private @Nullable ErasureRoute erasures;
   private @Nullable LookupRoutes lookupRoutes;
   private @Nullable StatusRoutes statusRoutes;
 
@@ -84,12 +85,14 @@ public final class LookupServer extends VerticleBase {
             parts.settings().timeout(),
             parts.metrics());
     vertx.setPeriodic(SWEEP_MILLIS, timer -> lookups.sweep());
+    erasures = new ErasureRoute(vertx, parts.store(), parts.clock());
     lookupRoutes =
         new LookupRoutes(
             parts.settings(),
             parts.catalog(),
             parts.cache(),
             lookups,
+            erasures,
             parts.metrics(),
             parts.clock());
     statusRoutes =
@@ -200,6 +203,7 @@ public final class LookupServer extends VerticleBase {
     parts.readiness().stopping();
     return started(server)
         .shutdown(parts.settings().drain().toMillis(), TimeUnit.MILLISECONDS)
+        .eventually(() -> started(erasures).close())
         .eventually(() -> started(tables).close());
   }
 }

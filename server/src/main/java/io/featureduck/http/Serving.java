@@ -3,6 +3,7 @@ package io.featureduck.http;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.ServerSettings;
+import io.featureduck.event.Addresses;
 import io.featureduck.lookup.ChangePoller;
 import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.ViewCatalog;
@@ -68,6 +69,9 @@ public final class Serving {
     RunMetrics runs = new RunMetrics();
     declared.forEach(view -> runs.declare(view, 1));
     vertx.eventBus().<JsonObject>consumer(RUNS_ADDRESS, message -> runs.record(message.body()));
+    vertx
+        .eventBus()
+        .<JsonObject>consumer(Addresses.ROWS, message -> runs.recordRemoved(message.body()));
     InstantSource clock = InstantSource.system();
     registry
         .getPrometheusRegistry()

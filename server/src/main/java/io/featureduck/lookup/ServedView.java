@@ -90,6 +90,11 @@ public final class ServedView {
     return validSince;
   }
 
+  /** Tells whether a commit is known here, and entries that it made old are gone. */
+  public boolean hasReached(long wanted) {
+    return generation >= wanted;
+  }
+
   long generation() {
     return generation;
   }

@@ -65,6 +65,7 @@ public final class FeatureDuck implements Callable<Integer> {
         .addSubcommand(new SqlCommand(console))
         .addSubcommand(new PreviewCommand(console))
         .addSubcommand(new GetCommand(console))
+        .addSubcommand(new DeleteCommand(console))
         .addSubcommand(new RunsCommand(console))
         .addSubcommand(new CancelCommand(console))
         .addSubcommand(new PauseCommand(console))

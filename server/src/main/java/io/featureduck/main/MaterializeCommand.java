@@ -9,6 +9,7 @@ import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Pause;
 import io.featureduck.store.Run;
 import io.featureduck.store.ViewStatus;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +17,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
@@ -27,6 +30,8 @@ import picocli.CommandLine.Parameters;
     description = "Computes views now and writes what changed to the online store.",
     mixinStandardHelpOptions = true)
 final class MaterializeCommand implements Callable<Integer> {
+  private static final Logger LOG = LoggerFactory.getLogger(MaterializeCommand.class);
+
   private final Console console;
 
   @Mixin private final ConfigOptions config = new ConfigOptions();
@@ -74,6 +79,10 @@ final class MaterializeCommand implements Callable<Integer> {
           failed = true;
         }
       }
+    }
+    // Where no process stays, there is nobody else to end what was left half done.
+    for (String view : store.unfinishedErasures(Duration.ZERO)) {
+      LOG.info("view {}: {} rows of entities erased", view, store.finishErasures(view));
     }
     output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
     return failed ? ExitCode.SOFTWARE : ExitCode.OK;

@@ -111,8 +111,20 @@ public final class PrometheusSeries implements MultiCollector {
     series.add(
         counter(
             "featureduck_rows_rejected",
-            "Source rows that runs of this process left out",
+            "Source rows, and computed ones that had expired long ago, that runs of this process left out",
             rejected));
+    series.add(
+        byLabel(
+            "featureduck_rows_erased",
+            "Rows of entities that this process erased on request",
+            "view",
+            runs.erased));
+    series.add(
+        byLabel(
+            "featureduck_rows_purged",
+            "Rows that this process removed for having expired long ago",
+            "view",
+            runs.purged));
   }
 
   private void addLookups(List<MetricSnapshot> series) {

@@ -8,8 +8,8 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * What is counted about the runs of this process, from the records of {@code featureduck.runs}. May
- * be used from any thread.
+ * What is counted about the runs of this process, from the records of {@code featureduck.runs}, and
+ * about rows that it removed otherwise. May be used from any thread.
  */
 public final class RunMetrics {
   private static final List<String> ENDS = List.of("succeeded", "failed", "cancelled");
@@ -17,10 +17,23 @@ public final class RunMetrics {
 
   final Map<ViewVersion, Runs> views = new ConcurrentSkipListMap<>();
   final Map<Rejection, LongAdder> rejected = new ConcurrentHashMap<>();
+  final Map<String, LongAdder> erased = new ConcurrentSkipListMap<>();
+  final Map<String, LongAdder> purged = new ConcurrentSkipListMap<>();
 
   /** Makes the series of a view, so that they are there before its first run. */
   public void declare(String view, int version) {
     Runs ignored = runs(view, version);
+    erased.putIfAbsent(view, new LongAdder());
+    purged.putIfAbsent(view, new LongAdder());
+  }
+
+  /** Counts rows that went without a run, from a record of {@code featureduck.rows}. */
+  public void recordRemoved(JsonObject removed) {
+    Map<String, LongAdder> counts =
+        removed.getString("type", "").equals("purged") ? purged : erased;
+    counts
+        .computeIfAbsent(removed.getString("view"), view -> new LongAdder())
+        .add(removed.getLong("rows", 0L));
   }
 
   private Runs runs(String view, int version) {

@@ -497,9 +497,9 @@ class LookupServerTest {
 
   @ParameterizedTest
   @CsvSource({
-    "PUT, /features/user_features/1, 'GET, HEAD'",
-    "POST, /features/user_features/1, 'GET, HEAD'",
-    "DELETE, /features/user_features/batch, 'GET, HEAD, POST'",
+    "PUT, /features/user_features/1, 'GET, HEAD, DELETE'",
+    "POST, /features/user_features/1, 'GET, HEAD, DELETE'",
+    "PUT, /features/user_features/batch, 'GET, HEAD, POST, DELETE'",
     "POST, /views, 'GET, HEAD'",
     "GET, /views/user_features/materialize, POST",
     "POST, /health/live, 'GET, HEAD'",

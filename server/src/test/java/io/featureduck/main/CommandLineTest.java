@@ -327,6 +327,61 @@ class CommandLineTest {
   }
 
   @Test
+  void delete_entities_areGoneAndStayAway() throws Exception {
+    assertThat(run("materialize").exitCode()).isZero();
+
+    Outcome deleted = run("delete", "spending", "1", "007", "1", "--output", "json");
+
+    assertThat(deleted.exitCode()).isZero();
+    JsonNode document = JSON.readTree(deleted.out());
+    assertThat(document.path("entities").asLong()).isEqualTo(2);
+    assertThat(document.path("rows").asLong()).isEqualTo(1);
+    assertThat(document.path("pending").asBoolean()).isFalse();
+    assertThat(document.path("erasures")).hasSize(1);
+    assertThat(run("get", "spending", "1").exitCode()).isEqualTo(1);
+    assertThat(run("get", "counting", "1").exitCode()).isZero();
+    assertThat(run("materialize", "spending", "--full").exitCode()).isZero();
+    assertThat(run("get", "spending", "1").exitCode()).isEqualTo(1);
+    assertThat(run("get", "spending", "2").exitCode()).isZero();
+  }
+
+  @Test
+  void delete_keysOfAFile_areTakenWithThoseNamed() throws Exception {
+    assertThat(run("materialize").exitCode()).isZero();
+    StringBuilder keys = new StringBuilder("1\r\n\n");
+    for (int i = 100; i < 10_105; i++) {
+      keys.append(i).append('\n');
+    }
+    Path file = Files.writeString(folder.resolve("keys"), keys);
+
+    Outcome deleted = run("delete", "spending", "2", "--file", file.toString());
+
+    assertThat(deleted.err()).isEmpty();
+    assertThat(deleted.exitCode()).isZero();
+    assertThat(deleted.out()).contains("2 rows of 10007 entities erased");
+    assertThat(run("get", "spending", "2").exitCode()).isEqualTo(1);
+  }
+
+  @Test
+  void delete_usedWrongly_erasesNothing() throws Exception {
+    Outcome never = run("delete", "spending", "1");
+    assertThat(never.exitCode()).isEqualTo(2);
+    assertThat(never.err()).contains("never materialized");
+    assertThat(run("materialize").exitCode()).isZero();
+    Outcome misspelt = run("delete", "spendign", "1");
+    assertThat(misspelt.exitCode()).isEqualTo(2);
+    assertThat(misspelt.err()).contains("did you mean 'spending'?");
+    Outcome none = run("delete", "spending");
+    assertThat(none.exitCode()).isEqualTo(2);
+    Outcome noKey = run("delete", "spending", "1", "one");
+    assertThat(noKey.exitCode()).isEqualTo(2);
+    assertThat(noKey.err()).contains("\"one\"").contains("Nothing is erased.");
+    Outcome noFile = run("delete", "spending", "--file", folder.resolve("none").toString());
+    assertThat(noFile.exitCode()).isEqualTo(1);
+    assertThat(run("get", "spending", "1").exitCode()).isZero();
+  }
+
+  @Test
   void execute_usedWrongly_exitsWith2AndKeepsTheAnswerEmpty() {
     assertThat(run("materialise").exitCode()).isEqualTo(2);
     assertThat(run("get", "spending").exitCode()).isEqualTo(2);

@@ -118,6 +118,28 @@ class FleetTest {
     assertServedInTime("by a command", ALL, 2, this::materialize);
   }
 
+  @Test
+  void delete_byAProcessThatServesNothing_isAnsweredUnknownByAllWithinASecond() throws Exception {
+    awaitListening();
+    for (Server server : servers) {
+      assertThat(store.read(server.address(), 900)).isPositive();
+    }
+
+    Change before = store.newestChange();
+    try (FeatureDuckProcess command =
+        store.start("delete", "counters", "900", "--config", "config.json")) {
+      Change erased = awaitChangeAfter(before);
+      for (Server server : servers) {
+        await(() -> store.status(server.address(), 900) == 404);
+      }
+      assertThat(Instant.now()).isBefore(erased.at().plus(BOUND));
+      assertThat(command.awaitSuccess()).contains("1 row of 1 entity erased");
+    }
+    for (Server server : servers) {
+      assertThat(store.read(server.address(), 901)).isPositive();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {true, false})
   void commit_rightAfterEachListenerWasCut_isServedByAllWithinASecond(boolean all)

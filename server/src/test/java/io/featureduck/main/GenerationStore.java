@@ -212,6 +212,12 @@ final class GenerationStore {
     return generation(ok(HttpRequest.newBuilder(server.resolve("/features/counters/" + entity))));
   }
 
+  /** Asks for one entity and returns the answer's status code. */
+  int status(URI server, long entity) throws IOException, InterruptedException {
+    return send(HttpRequest.newBuilder(server.resolve("/features/counters/" + entity)))
+        .statusCode();
+  }
+
   /** Returns what the view's rows were computed for, as far as this server knows. */
   String asOf(URI server) throws IOException, InterruptedException {
     return ok(HttpRequest.newBuilder(server.resolve("/views/counters"))).path("as_of").asString();

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.featureduck.testing.TestPostgres;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -65,7 +68,10 @@ final class RolesTest {
       while (store.read(server, 7) != 2) {
         assertThat(System.nanoTime()).as("the refresh isn't served").isLessThan(end);
       }
+      assertEraseIsForbidden(server);
       assertDenied(
+          "DELETE FROM featureduck.featureduck_tombstones",
+          "INSERT INTO featureduck.featureduck_erasures (view, entities, keys_hash, origin, requested_by) VALUES ('v', 1, '', 'http', 'x')",
           "UPDATE featureduck.online_counters SET total = 0",
           "DELETE FROM featureduck.online_counters",
           "INSERT INTO featureduck.online_counters (entity_key) VALUES ('x')",
@@ -73,6 +79,27 @@ final class RolesTest {
           "UPDATE featureduck.featureduck_views SET live = false",
           "DELETE FROM featureduck.featureduck_runs",
           "CREATE TABLE featureduck.t (n INT)");
+    }
+  }
+
+  private void assertEraseIsForbidden(URI server) throws Exception {
+    try (HttpClient client = HttpClient.newHttpClient()) {
+      HttpResponse<String> answer =
+          client.send(
+              HttpRequest.newBuilder(server.resolve("/features/counters/7")).DELETE().build(),
+              HttpResponse.BodyHandlers.ofString());
+      assertThat(answer.statusCode()).isEqualTo(403);
+      assertThat(answer.body()).contains("urn:featureduck:read_only");
+    }
+    assertThat(store.read(server, 7)).isPositive();
+    try (FeatureDuckProcess process =
+        store.start(as(reader), "delete", "counters", "7", "--config", "config.json")) {
+      assertThat(process.awaitExit()).isEqualTo(1);
+      assertThat(process.log()).contains("may only read the online store");
+    }
+    try (FeatureDuckProcess process =
+        store.start(as(writer), "delete", "counters", "19999", "--config", "config.json")) {
+      assertThat(process.awaitSuccess()).contains("1 row of 1 entity erased");
     }
   }
 

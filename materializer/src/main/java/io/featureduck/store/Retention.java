@@ -1,0 +1,94 @@
+package io.featureduck.store;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.HashSet;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Which computed rows a run leaves out for their age, and what it knew of erased entities. Used by
+ * the run's thread alone.
+ */
+public final class Retention {
+  /** For how many times its ttl a row stays in the table. */
+  private static final int TTLS_KEPT = 2;
+
+  private final Run.Kind kind;
+  private final long oldestMicros;
+  private final KnownErasures erasures;
+  private final Set<String> erasedLeftOut = new HashSet<>();
+  private long leftOut;
+
+  private Retention(Run.Kind kind, long oldestMicros, KnownErasures erasures) {
+    this.kind = kind;
+    this.oldestMicros = oldestMicros;
+    this.erasures = erasures;
+  }
+
+  /**
+   * @param ttl of the view, if rows of it expire
+   * @param asOf the instant that the rows are computed for
+   */
+  public static Retention of(
+      Run.Kind kind, Optional<Duration> ttl, Instant asOf, KnownErasures erasures) {
+    long oldest = ttl.map(length -> micros(oldest(length, asOf))).orElse(Long.MIN_VALUE);
+    return new Retention(kind, oldest, erasures);
+  }
+
+  private static long micros(Instant instant) {
+    // A ttl may reach back to where microseconds end.
+    return instant.getEpochSecond() <= Long.MIN_VALUE / 1_000_000
+        ? Long.MIN_VALUE
+        : ChronoUnit.MICROS.between(Instant.EPOCH, instant);
+  }
+
+  /** Leaves nothing out, and knows of no erasure. */
+  public static Retention everything() {
+    return new Retention(Run.Kind.FULL, Long.MIN_VALUE, KnownErasures.NONE);
+  }
+
+  /** Returns the oldest event that rows may have at an instant; older ones are purged. */
+  public static Instant oldest(Duration ttl, Instant now) {
+    return now.minus(ttl.multipliedBy(TTLS_KEPT));
+  }
+
+  /**
+   * @param epochMicros the row's event time, in microseconds since 1970
+   */
+  public boolean isTooOld(long epochMicros) {
+    return epochMicros < oldestMicros;
+  }
+
+  /**
+   * Tells whether a row that is left out has to be told as one that is gone: the rows of an
+   * increment are not all that there are.
+   */
+  public boolean tellsWhatIsGone() {
+    return kind == Run.Kind.INCREMENTAL;
+  }
+
+  /** Counts a row that is too old, whose entity the source has all the same. */
+  public void leaveOut(byte[] key) {
+    leftOut++;
+    if (!erasures.keys().isEmpty()) {
+      String text = new String(key, UTF_8);
+      if (erasures.keys().contains(text)) {
+        boolean ignored = erasedLeftOut.add(text);
+      }
+    }
+  }
+
+  /** Returns how many rows were too old. */
+  public long leftOut() {
+    return leftOut;
+  }
+
+  /** Tells whether a tombstone may be released, where the rows have none of its entity. */
+  boolean mayRelease(String key, long erasure) {
+    return erasure <= erasures.last() && !erasedLeftOut.contains(key);
+  }
+}

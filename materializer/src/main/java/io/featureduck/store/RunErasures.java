@@ -1,0 +1,243 @@
+package io.featureduck.store;
+
+import io.featureduck.store.ErasureRecords.Tombstone;
+import io.featureduck.store.ErasureRecords.Version;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** Keeps erased entities out of what one run writes, and releases the tombstones of those gone. */
+/* Twice. Once the computed rows are in a table, those of tombstones are taken out, before anything is
+ * compared: so a tombstone costs nothing later, and counts are right by themselves. At the end, under
+ * the lock of the view's rows, what was erased meanwhile is looked for again; see EntityErasure.
+ *
+ * A tombstone is released where the computed rows have none of its entity (all rows), or say that it
+ * has none any more (an increment's). Never one that is pending: tables of other versions may have it.
+ */
+final class RunErasures {
+  private final StoreDatabase database;
+  private final ErasureRecords records;
+  private final Connection connection;
+  private final RunCommit commit;
+  private final List<String> released = new ArrayList<>();
+  private long seen;
+  private long releasedMax;
+  private boolean removed;
+
+  RunErasures(StoreDatabase database, Connection connection, RunCommit commit) {
+    this.database = database;
+    this.records = new ErasureRecords(database);
+    this.connection = connection;
+    this.commit = commit;
+  }
+
+  private String view() {
+    return commit.live().view();
+  }
+
+  private boolean isIncremental() {
+    return commit.kind() == Run.Kind.INCREMENTAL;
+  }
+
+  /**
+   * Takes erased entities out of the computed rows.
+   *
+   * @param table that has these rows; an increment's are without event time where an entity has
+   *     none any more
+   * @return how many rows that were
+   */
+  long takeOut(String table, Retention retention) throws SQLException {
+    Map<String, Tombstone> tombstones = new LinkedHashMap<>();
+    for (Tombstone tombstone : records.all(connection, view())) {
+      tombstones.put(tombstone.key(), tombstone);
+      seen = Math.max(seen, tombstone.erasure());
+    }
+    if (tombstones.isEmpty()) {
+      return 0;
+    }
+    Set<String> present = new HashSet<>();
+    Set<String> gone = new HashSet<>();
+    readComputed(table, present, gone);
+    for (Tombstone tombstone : tombstones.values()) {
+      String key = tombstone.key();
+      boolean isGone = isIncremental() ? gone.contains(key) : !present.contains(key);
+      if (isGone && !tombstone.pending() && retention.mayRelease(key, tombstone.erasure())) {
+        released.add(key);
+        releasedMax = Math.max(releasedMax, tombstone.erasure());
+      }
+    }
+    if (present.isEmpty()) {
+      return 0;
+    }
+    String delete =
+        """
+        DELETE FROM %s WHERE event_timestamp IS NOT NULL
+          AND entity_key IN (SELECT t.entity_key FROM featureduck_tombstones t WHERE t.view = ?)
+        """
+            .formatted(table);
+    try (PreparedStatement statement = connection.prepareStatement(delete)) {
+      statement.setString(1, view());
+      return statement.executeUpdate();
+    }
+  }
+
+  private void readComputed(String table, Set<String> present, Set<String> gone)
+      throws SQLException {
+    String select =
+        """
+        SELECT s.entity_key, s.event_timestamp IS NULL FROM %s s
+        JOIN featureduck_tombstones t ON t.entity_key = s.entity_key WHERE t.view = ?
+        """
+            .formatted(table);
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, view());
+      try (ResultSet rows = statement.executeQuery()) {
+        while (rows.next()) {
+          boolean ignored = (rows.getBoolean(2) ? gone : present).add(database.key(rows, 1));
+        }
+      }
+    }
+  }
+
+  /**
+   * What was erased since the rows were taken out, or may have been.
+   *
+   * @param found the event times of the rows that there still were, by key
+   */
+  record Late(List<String> keys, Map<String, Optional<Instant>> found) {}
+
+  /**
+   * Locks the view's rows, releases tombstones, and deletes the rows of what was erased since the
+   * rows were taken out.
+   *
+   * @param table that has the view's rows by now
+   */
+  Late settle(String table) throws SQLException {
+    for (Version version : records.lock(connection, view())) {
+      removed |= version.number() == commit.live().version() && version.rowsRemoved() > 0;
+    }
+    if (!released.isEmpty()) {
+      records.deleteTombstones(connection, view(), released, releasedMax);
+    }
+    List<String> keys =
+        records.pendingOrAfter(connection, view(), seen).stream().map(Tombstone::key).toList();
+    Map<String, Optional<Instant>> found = new HashMap<>();
+    ErasureRecords.inPages(keys, page -> found.putAll(rows(table, page)));
+    ErasureRecords.inPages(
+        List.copyOf(found.keySet()),
+        page -> {
+          List<String> ignored = records.deleteRows(connection, table, page, Optional.empty());
+        });
+    return new Late(keys, found);
+  }
+
+  private Map<String, Optional<Instant>> rows(String table, List<String> keys) throws SQLException {
+    // A row that another session holds is just being erased by it, and waiting would be for each
+    // other.
+    String select =
+        "SELECT entity_key, event_timestamp FROM %s WHERE entity_key IN %s FOR UPDATE SKIP LOCKED"
+            .formatted(table, ErasureRecords.marks(keys.size()));
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      records.setKeys(statement, 1, keys);
+      try (ResultSet rows = statement.executeQuery()) {
+        Map<String, Optional<Instant>> found = new HashMap<>();
+        while (rows.next()) {
+          found.put(database.key(rows, 1), database.instant(rows, 2));
+        }
+        return found;
+      }
+    }
+  }
+
+  /** What the comparison with the rows before the run found of an entity. */
+  private record Compared(String kind, Optional<Instant> before) {}
+
+  /**
+   * Has the comparison, {@code difference}, say what came of those that were erased late. They may
+   * be many, so nothing is asked of them one by one.
+   *
+   * @return how many of them had been computed
+   */
+  long correct(Late late) throws SQLException {
+    Map<String, Compared> compared = readCompared();
+    int ignored = deleteLate("difference", "kind <> 'gone'");
+    insertGone(late, compared);
+    return deleteLate("stage", "event_timestamp IS NOT NULL");
+  }
+
+  private void insertGone(Late late, Map<String, Compared> compared) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "INSERT INTO difference (entity_key, kind, event_before) VALUES (?, 'gone', ?)")) {
+      for (Map.Entry<String, Optional<Instant>> found : late.found().entrySet()) {
+        // Who isn't in it was there, and as computed. What isn't found was deleted and told by the
+        // erasure itself.
+        Compared before =
+            compared.getOrDefault(found.getKey(), new Compared("same", found.getValue()));
+        if (!before.kind().equals("new")) {
+          database.setKey(statement, 1, found.getKey());
+          database.setInstant(statement, 2, before.before());
+          statement.addBatch();
+        }
+      }
+      int[] ignored = statement.executeBatch();
+    }
+  }
+
+  private Map<String, Compared> readCompared() throws SQLException {
+    String select =
+        """
+        SELECT d.entity_key, d.kind, d.event_before FROM difference d
+        JOIN featureduck_tombstones t ON t.entity_key = d.entity_key
+        WHERE t.view = ? AND (t.pending OR t.erasure_id > ?)
+        """;
+    try (PreparedStatement statement = connection.prepareStatement(select)) {
+      statement.setString(1, view());
+      statement.setLong(2, seen);
+      try (ResultSet rows = statement.executeQuery()) {
+        Map<String, Compared> compared = new HashMap<>();
+        while (rows.next()) {
+          compared.put(
+              database.key(rows, 1), new Compared(rows.getString(2), database.instant(rows, 3)));
+        }
+        return compared;
+      }
+    }
+  }
+
+  private int deleteLate(String table, String condition) throws SQLException {
+    String delete =
+        """
+        DELETE FROM %s WHERE %s AND entity_key IN (SELECT t.entity_key FROM featureduck_tombstones t
+          WHERE t.view = ? AND (t.pending OR t.erasure_id > ?))
+        """
+            .formatted(table, condition);
+    try (PreparedStatement statement = connection.prepareStatement(delete)) {
+      statement.setString(1, view());
+      statement.setLong(2, seen);
+      return statement.executeUpdate();
+    }
+  }
+
+  /** Tells whether rows went since the last run that this counted. */
+  boolean wereRowsRemoved() {
+    return removed;
+  }
+
+  /** Notes that all rows have been counted. */
+  void counted() throws SQLException {
+    if (removed) {
+      records.forgetRemoved(connection, view(), commit.live().version());
+    }
+  }
+}
