@@ -128,7 +128,7 @@ final class ModelDatabase implements AutoCloseable {
     return materializer;
   }
 
-  /** Empties all tables, and forgets all runs. */
+  /** Empties all tables, and forgets all runs; views stay registered. */
   void reset() throws SQLException {
     second.rollback();
     try (Statement statement = source.createStatement()) {
@@ -149,8 +149,8 @@ final class ModelDatabase implements AutoCloseable {
                   EXECUTE 'DROP TABLE ' || t;
                 END LOOP;
               END $$;
-              DELETE FROM featureduck_views; DELETE FROM featureduck_watermarks;
-              DELETE FROM featureduck_changes; DELETE FROM featureduck_runs
+              DELETE FROM featureduck_watermarks; DELETE FROM featureduck_changes;
+              DELETE FROM featureduck_runs
               """);
     }
   }

@@ -36,6 +36,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -44,6 +46,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * over, the first one's rows are never written over the other's, and nothing is lost or doubled.
  * The first one is a process that is stopped and continued; the other is this test.
  */
+@Execution(ExecutionMode.CONCURRENT)
 @Timeout(180)
 @ParameterizedClass
 @EnumSource(

@@ -19,8 +19,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Two processes with the same schedules on one database. */
+@Execution(ExecutionMode.CONCURRENT)
 final class TwoMaterializersTest {
   private static final int VIEWS = 60 / ScheduledMaterializer.TICK_SECONDS;
   private static final int TICKS = 4;
