@@ -30,8 +30,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -40,7 +38,6 @@ import org.junit.jupiter.params.provider.EnumSource;
  * group 1 to the next number, in which group 2 has the same number or is gone, by turns; and some
  * changes all of group 0 to another. So a mixture of two states is seen by any one statement.
  */
-@Execution(ExecutionMode.CONCURRENT)
 final class CrashTest {
   private static final int CUSTOMERS = 9_000;
   private static final int COMERS = 50;

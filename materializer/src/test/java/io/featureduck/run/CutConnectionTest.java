@@ -29,8 +29,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.slf4j.Logger;
@@ -40,7 +38,6 @@ import org.slf4j.LoggerFactory;
  * A connection of a run is cut between each pair of its steps: at the first statement, at the
  * second, and so on, until a run comes through. The store is then as before or after the run.
  */
-@Execution(ExecutionMode.CONCURRENT)
 final class CutConnectionTest {
   private static final Logger LOG = LoggerFactory.getLogger(CutConnectionTest.class);
 

@@ -27,11 +27,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.parallel.Execution;
-import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** What passes is tried again within the run, what doesn't is not. With real servers that do so. */
-@Execution(ExecutionMode.CONCURRENT)
 @Timeout(60)
 final class RetryTest {
   private static final int ROWS = 200_000;
