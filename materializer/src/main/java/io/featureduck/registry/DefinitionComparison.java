@@ -1,11 +1,13 @@
 package io.featureduck.registry;
 
+import io.featureduck.definition.JoinKey;
 import io.featureduck.expression.Expression;
 import io.featureduck.expression.ExpressionParser;
 import io.featureduck.expression.ExpressionSyntaxException;
 import io.featureduck.plan.Feature;
 import io.featureduck.registry.DefinitionChange.Remade;
 import io.featureduck.registry.DefinitionChange.Setting;
+import io.featureduck.type.FeatureType;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -78,14 +80,16 @@ final class DefinitionComparison {
 
   DefinitionChange change() {
     compareJoinKeys();
+    // Of a migrated view nothing is known but its table.
+    boolean declaredNow = before.isMigrated() && !after.isMigrated();
     for (String name : names(treeBefore, treeAfter)) {
-      if (SETTINGS.contains(name)) {
+      if (SETTINGS.contains(name) || name.equals(ViewDefinition.MIGRATED_FROM)) {
         compareSetting(name, treeBefore.path(name), treeAfter.path(name));
-      } else if (!NOT_AS_A_WHOLE.contains(name)) {
+      } else if (!NOT_AS_A_WHOLE.contains(name) && (!declaredNow || name.equals("storage"))) {
         compare(name, treeBefore.path(name), treeAfter.path(name));
       }
     }
-    compareFeatures();
+    compareFeatures(!declaredNow);
     List<Feature> added = without(after.features(), before.features());
     List<Feature> dropped = without(before.features(), after.features());
     if (settings.isEmpty()
@@ -106,9 +110,18 @@ final class DefinitionComparison {
   }
 
   private void compareJoinKeys() {
-    if (!before.joinKeys().equals(after.joinKeys())) {
+    // Whoever migrated the rows may have had to guess what the keys are called.
+    boolean same =
+        before.isMigrated()
+            ? types(before.joinKeys()).equals(types(after.joinKeys()))
+            : before.joinKeys().equals(after.joinKeys());
+    if (!same) {
       remade.add(new Remade("join keys", joinKeys(before), joinKeys(after)));
     }
+  }
+
+  private static List<FeatureType> types(List<JoinKey> joinKeys) {
+    return joinKeys.stream().map(JoinKey::type).toList();
   }
 
   private static Optional<String> joinKeys(ViewDefinition definition) {
@@ -145,11 +158,14 @@ final class DefinitionComparison {
     }
   }
 
-  private void compareFeatures() {
+  /**
+   * @param knowHow whether it is known how the features were made
+   */
+  private void compareFeatures(boolean knowHow) {
     String rowsBefore = rows(treeBefore);
     String rowsAfter = rows(treeAfter);
-    boolean sameRows = rowsBefore.equals(rowsAfter);
-    if (!sameRows) {
+    boolean sameRows = knowHow && rowsBefore.equals(rowsAfter);
+    if (knowHow && !sameRows) {
       remade.add(new Remade("rows", Optional.of(rowsBefore), Optional.of(rowsAfter)));
     }
     Map<String, JsonNode> makersBefore = makers(treeBefore);

@@ -11,6 +11,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -26,6 +27,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public record ViewDefinition(
     String view, List<JoinKey> joinKeys, List<Feature> features, String json) {
+  /** What a view has in its JSON that was migrated, in place of how it is computed. */
+  public static final String MIGRATED_FROM = "migrated_from";
+
   private static final JsonMapper JSON = new JsonMapper();
 
   public ViewDefinition {
@@ -95,6 +99,19 @@ public record ViewDefinition(
     return tree().path("storage").asString("").equals(Storage.JSONB.id())
         ? Storage.JSONB
         : Storage.TYPED;
+  }
+
+  /**
+   * Tells whether the rows were taken over from another store, and no definition says yet how they
+   * are computed.
+   */
+  public boolean isMigrated() {
+    return tree().has(MIGRATED_FROM);
+  }
+
+  /** Returns the source that the view is computed from; empty where it is migrated. */
+  public Optional<String> source() {
+    return tree().path("source").stringValueOpt();
   }
 
   /** Returns {@link #json} as a tree. */

@@ -333,6 +333,15 @@ public final class Materializer implements AutoCloseable {
     registrations.takeUp(definition, features(definition));
   }
 
+  /**
+   * Returns a view's features with their types, as its sources make them.
+   *
+   * @throws FeatureException as {@link #sql}
+   */
+  public List<Feature> features(String view) {
+    return features(view(view));
+  }
+
   private List<Feature> features(FeatureView view) {
     return compute(view, Optional.empty(), opened -> opened.computation().features());
   }

@@ -213,6 +213,10 @@ public final class Registrar implements AutoCloseable {
     boolean unfilled =
         live.isComputed() && (live.unfilled() || !planned.change().added().isEmpty());
     registry.redefine(connection, live.version(), planned.definition(), unfilled);
+    Optional<String> source = planned.definition().source();
+    if (live.definition().isMigrated() && source.isPresent()) {
+      ViewAdoption.attach(connection, planned.view(), live.version(), source.get());
+    }
     if (planned.withdrawn().isPresent()) {
       registry.delete(connection, planned.view(), planned.withdrawn().get().version());
     }

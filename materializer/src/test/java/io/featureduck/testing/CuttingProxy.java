@@ -74,6 +74,11 @@ public final class CuttingProxy implements AutoCloseable {
     return left;
   }
 
+  /** Returns how many messages came since {@link #cutAt}, or since its last cut. */
+  public synchronized int counted() {
+    return counted;
+  }
+
   private synchronized boolean isDue() {
     if (times == 0) {
       return false;

@@ -86,6 +86,11 @@ public final class TestDefinitions {
 
   /** Returns a view of entity {@code customer}, key {@code customer_id} INT64. */
   public static FeatureView view(String name, String source, String json) {
+    return view(name, source, Storage.TYPED, json);
+  }
+
+  /** As {@link #view(String, String, String)}, with its rows in that form. */
+  public static FeatureView view(String name, String source, Storage storage, String json) {
     Entity customer =
         new Entity("customer", List.of(new JoinKey("customer_id", Primitive.INT64)), "");
     return new FeatureView(
@@ -102,7 +107,7 @@ public final class TestDefinitions {
         Optional.empty(),
         ZoneOffset.UTC,
         Optional.empty(),
-        Storage.TYPED,
+        storage,
         Duration.ofSeconds(30),
         "",
         "",

@@ -74,6 +74,7 @@ public final class FeatureDuck implements Callable<Integer> {
         .addSubcommand(new ShowCommand(console))
         .addSubcommand(new DoctorCommand(console))
         .addSubcommand(new ImportFeastCommand(console))
+        .addSubcommand(new MigrateSingleTableCommand(console))
         // After the commands, for it goes to those that are there.
         .registerConverter(Instant.class, FeatureDuck::instant)
         .setOut(console.out())

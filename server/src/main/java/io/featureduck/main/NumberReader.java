@@ -44,4 +44,11 @@ abstract class NumberReader implements ITypeConverter<Integer> {
       super(1, 1_000);
     }
   }
+
+  /** How many rows to take at once. */
+  static final class BatchRows extends NumberReader {
+    BatchRows() {
+      super(1, 1_000_000);
+    }
+  }
 }

@@ -44,6 +44,7 @@ class ArchitectureTest {
     "io.featureduck.event..",
     "io.featureduck.freshness..",
     "io.featureduck.registry..",
+    "io.featureduck.migrate..",
     "io.featureduck.run..",
     "io.featureduck.source..",
     "io.featureduck.store.."

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 
 /** FeatureDuck in a process of its own, as the launcher starts it: what a test may kill. */
 final class FeatureDuckProcess implements AutoCloseable {
@@ -91,6 +92,16 @@ final class FeatureDuckProcess implements AutoCloseable {
   /** Sends SIGTERM. */
   void terminate() {
     process.destroy();
+  }
+
+  /** Waits until a text is in the log; fails if the process ends before. */
+  void awaitLog(String text) throws IOException {
+    while (!log().contains(text)) {
+      if (!process.isAlive() && !log().contains(text)) {
+        throw new IOException("it ended without '%s':\n%s".formatted(text, log()));
+      }
+      LockSupport.parkNanos(1_000_000);
+    }
   }
 
   boolean isAlive() {
