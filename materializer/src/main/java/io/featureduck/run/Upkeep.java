@@ -59,9 +59,9 @@ final class Upkeep {
         LOG.warn("view {}: an erasure that was left half done can't be ended", view, e);
       }
     }
-    Set<String> live = new HashSet<>();
-    statuses.forEach(status -> live.add(status.view().view()));
-    boolean ignored = purges.keySet().retainAll(live);
+    List<LiveView> live = statuses.stream().map(ViewStatus::view).toList();
+    // Of a view that has another version or ttl by now, it begins anew.
+    boolean ignored = purges.values().removeIf(purge -> live.stream().noneMatch(purge::isOf));
     Instant now = clock.instant();
     for (ViewStatus status : statuses) {
       LiveView view = status.view();
@@ -119,7 +119,7 @@ final class Upkeep {
     switch (page.outcome()) {
       case MORE -> {}
       case GIVES_WAY -> givingWay.add(view);
-      case DONE -> purges.remove(view);
+      case DONE, OUTDATED -> purges.remove(view);
     }
     return page.rows() > 0;
   }

@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 /** A MySQL or a MariaDB. Times are DATETIME(6), which has no zone: all of them are UTC. */
 final class MySqlDatabase extends StoreDatabase {
   private static final int DUPLICATE_KEY = 1062;
+  private static final int NO_SUCH_TABLE = 1146;
   private static final int LOCK_WAIT_TIMEOUT = 1205;
   private static final int DEADLOCK = 1213;
   private static final int QUERY_INTERRUPTED = 1317;
@@ -228,10 +229,15 @@ final class MySqlDatabase extends StoreDatabase {
   @Override
   boolean isConflict(SQLException cause) {
     return switch (cause.getErrorCode()) {
-      // The last is of a lock that is not waited for, in MySQL; and a table was dropped.
-      case LOCK_WAIT_TIMEOUT, DEADLOCK, 3572, 1146 -> true;
+      // The last is of a lock that is not waited for, in MySQL.
+      case LOCK_WAIT_TIMEOUT, DEADLOCK, 3572 -> true;
       default -> false;
     };
+  }
+
+  @Override
+  boolean isMissingTable(SQLException cause) {
+    return cause.getErrorCode() == NO_SUCH_TABLE;
   }
 
   @Override

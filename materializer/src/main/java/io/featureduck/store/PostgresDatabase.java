@@ -191,9 +191,14 @@ final class PostgresDatabase extends StoreDatabase {
   @Override
   boolean isConflict(SQLException cause) {
     return switch (String.valueOf(cause.getSQLState())) {
-      case LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, DEADLOCK, UNDEFINED_TABLE -> true;
+      case LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, DEADLOCK -> true;
       default -> false;
     };
+  }
+
+  @Override
+  boolean isMissingTable(SQLException cause) {
+    return UNDEFINED_TABLE.equals(cause.getSQLState());
   }
 
   @Override

@@ -29,6 +29,7 @@ public final class Purge {
   private final StoreDatabase database;
   private final ErasureRecords records;
   private final ChangeRecords changes;
+  private final ViewRecords views;
   private final LiveView view;
   private final Instant oldest;
   private Optional<String> after = Optional.empty();
@@ -39,6 +40,7 @@ public final class Purge {
     this.database = database;
     this.records = new ErasureRecords(database);
     this.changes = new ChangeRecords(database);
+    this.views = new ViewRecords(database);
     this.view = view;
     this.oldest = oldest;
   }
@@ -49,7 +51,9 @@ public final class Purge {
     /** A run is being written; the same page is to be tried again. */
     GIVES_WAY,
     /** All of the table was looked at. */
-    DONE
+    DONE,
+    /** The view is served from another table or has another ttl by now; nothing was deleted. */
+    OUTDATED
   }
 
   /**
@@ -59,9 +63,11 @@ public final class Purge {
    */
   public record Page(Outcome outcome, long rows) {}
 
-  /** Returns the instant that events have to be of or after to stay. */
-  public Instant oldest() {
-    return oldest;
+  /** Tells whether this is about the rows of a view as it is, and by the ttl that it has. */
+  public boolean isOf(LiveView now) {
+    return view.view().equals(now.view())
+        && view.version() == now.version()
+        && view.ttl().equals(now.ttl());
   }
 
   /**
@@ -78,6 +84,10 @@ public final class Purge {
     } catch (SQLException e) {
       if (database.isConflict(e)) {
         return new Page(Outcome.GIVES_WAY, 0);
+      }
+      if (database.isMissingTable(e)) {
+        // Its version was replaced, and its table dropped.
+        return new Page(Outcome.OUTDATED, 0);
       }
       throw database.failure("purging view " + view.view(), e);
     }
@@ -108,7 +118,12 @@ public final class Purge {
     if (!old.isEmpty() || done) {
       connection.setAutoCommit(false);
       try {
-        deleted = delete(connection, old, done, kept);
+        Optional<Integer> rows = delete(connection, old, done, kept);
+        if (rows.isEmpty()) {
+          connection.rollback();
+          return new Page(Outcome.OUTDATED, 0);
+        }
+        deleted = rows.get();
         connection.commit();
       } catch (SQLException | RuntimeException e) {
         if (!connection.isClosed()) {
@@ -142,24 +157,34 @@ public final class Purge {
     }
   }
 
-  private long delete(Connection connection, List<String> old, boolean done, Optional<Instant> kept)
+  /** Returns how many rows it deleted; empty where the view is another one by now. */
+  private Optional<Integer> delete(
+      Connection connection, List<String> old, boolean done, Optional<Instant> kept)
       throws SQLException {
     Optional<Long> run = lockWatermarks(connection);
     List<String> deleted =
         old.isEmpty()
             ? List.of()
             : records.deleteRows(connection, view.table(), old, Optional.of(oldest));
-    if (!deleted.isEmpty() && !records.lock(connection, view.view()).isEmpty()) {
-      long ignored =
-          changes.note(
-              connection, view.view(), view.version(), Optional.empty(), Optional.of(deleted));
-      countDown(connection, deleted.size());
-      new LeftOutRows(connection).add(view);
+    // The definition stays as it is from here on.
+    List<ErasureRecords.Version> ignored = records.lock(connection, view.view());
+    if (views.liveView(connection, view.view()).filter(this::isOf).isEmpty()) {
+      return Optional.empty();
+    }
+    if (!deleted.isEmpty()) {
+      noteDeleted(connection, deleted);
     }
     if (done) {
       noteOldest(connection, kept, run.equals(lastRun));
     }
-    return deleted.size();
+    return Optional.of(deleted.size());
+  }
+
+  private void noteDeleted(Connection connection, List<String> keys) throws SQLException {
+    long ignored =
+        changes.note(connection, view.view(), view.version(), Optional.empty(), Optional.of(keys));
+    countDown(connection, keys.size());
+    new LeftOutRows(connection).add(view);
   }
 
   /** Keeps runs from writing until the transaction ends; returns the last one that has. */

@@ -83,6 +83,9 @@ abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
   /** Tells whether another transaction was in the way, so that the same may do in a moment. */
   abstract boolean isConflict(SQLException cause);
 
+  /** Tells whether a table was not there, as one that was dropped meanwhile. */
+  abstract boolean isMissingTable(SQLException cause);
+
   /** Tells whether this role, or this server, may only be read. */
   abstract boolean isReadOnly(SQLException cause);
 

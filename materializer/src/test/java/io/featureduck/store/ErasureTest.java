@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestMariaDb;
 import io.featureduck.testing.TestStore;
 import java.sql.Connection;
@@ -618,5 +619,35 @@ final class ErasureTest extends StoreWriting {
 
     assertThat(online()).hasSize(1_500);
     assertThat(store.statuses().getFirst().eventMin().orElseThrow()).isAfterOrEqualTo(oldest);
+  }
+
+  /** A run promoted another version meanwhile, and an apply dropped the table of this one. */
+  @Test
+  void purge_tableWasDropped_ends() throws Exception {
+    assertThat(run(scores(1_500)).rows()).isEqualTo(1_500);
+    Purge purge = store.purge(store.liveView("v").orElseThrow(), AS_OF);
+    assertThat(purge.next()).isEqualTo(new Purge.Page(Purge.Outcome.MORE, 1_000));
+    database.execute("UPDATE featureduck_views SET version = 2; DROP TABLE online_v");
+
+    assertThat(purge.next()).isEqualTo(new Purge.Page(Purge.Outcome.OUTDATED, 0));
+  }
+
+  @Test
+  void purge_ttlChangedMeanwhile_deletesNothingMore() throws Exception {
+    assertThat(run(scores(1_500)).rows()).isEqualTo(1_500);
+    LiveView before = store.liveView("v").orElseThrow();
+    Purge purge = store.purge(before, AS_OF);
+    assertThat(purge.next()).isEqualTo(new Purge.Page(Purge.Outcome.MORE, 1_000));
+    LiveView after =
+        store.register(
+            TestDefinitions.view("v", "orders", view.json().replace("}", ",\"ttl\":\"30d\"}")),
+            SCORE,
+            "test");
+
+    assertThat(purge.isOf(before)).isTrue();
+    assertThat(purge.isOf(after)).isFalse();
+    assertThat(purge.next()).isEqualTo(new Purge.Page(Purge.Outcome.OUTDATED, 0));
+    assertThat(online()).hasSize(500);
+    assertThat(store.statuses().getFirst().rows()).isEqualTo(500);
   }
 }
