@@ -116,6 +116,7 @@ public final class MaterializerVerticle extends VerticleBase {
     stopped = true;
     return vertx
         .executeBlocking(() -> {
+          upkeep.close();
           materializer.cancelAll();
           return true;
         })
@@ -199,7 +200,7 @@ public final class MaterializerVerticle extends VerticleBase {
 
   /** Begins to purge, unless that still goes on. */
   private void purge() {
-    if (!purging) {
+    if (!purging && !stopped) {
       purging = true;
       purgeNextPages();
     }

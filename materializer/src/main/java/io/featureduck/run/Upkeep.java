@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -24,7 +25,7 @@ import org.slf4j.LoggerFactory;
  * event is older than twice the view's ttl, a page at a time. Blocking; called by one thread at a
  * time.
  */
-final class Upkeep {
+final class Upkeep implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Upkeep.class);
 
   /** Who erases is quicker than this, or is gone. */
@@ -61,16 +62,23 @@ final class Upkeep {
     }
     List<LiveView> live = statuses.stream().map(ViewStatus::view).toList();
     // Of a view that has another version or ttl by now, it begins anew.
-    boolean ignored = purges.values().removeIf(purge -> live.stream().noneMatch(purge::isOf));
+    for (Map.Entry<String, Purge> purge : Map.copyOf(purges).entrySet()) {
+      if (live.stream().noneMatch(purge.getValue()::isOf)) {
+        end(purge.getKey());
+      }
+    }
     Instant now = clock.instant();
     for (ViewStatus status : statuses) {
       LiveView view = status.view();
       view.ttl()
-          .map(ttl -> Retention.oldest(ttl, now))
-          .filter(oldest -> status.eventMin().filter(oldest::isAfter).isPresent())
-          .filter(oldest -> status.asOf().isPresent())
-          .ifPresent(oldest -> begin(view, oldest));
+          .filter(ttl -> isDue(status, ttl, now))
+          .ifPresent(ttl -> begin(view, Retention.oldest(ttl, now)));
     }
+  }
+
+  private static boolean isDue(ViewStatus status, Duration ttl, Instant now) {
+    return status.asOf().isPresent()
+        && status.eventMin().filter(event -> Retention.isPurgeDue(ttl, event, now)).isPresent();
   }
 
   private void begin(LiveView view, Instant oldest) {
@@ -91,6 +99,8 @@ final class Upkeep {
     for (Map.Entry<String, Purge> purge : Map.copyOf(purges).entrySet()) {
       if (busy.contains(purge.getKey())) {
         boolean ignored = givingWay.add(purge.getKey());
+        // The run may take its time.
+        purge.getValue().close();
       } else {
         deleted |= page(purge.getKey(), purge.getValue());
       }
@@ -112,16 +122,27 @@ final class Upkeep {
       page = purge.next();
     } catch (FeatureException e) {
       LOG.warn("view {}: its rows are purged later", view, e);
-      Purge ignored = purges.remove(view);
+      end(view);
       return false;
     }
     tell(RowsRemoved.Type.PURGED, view, page.rows());
     switch (page.outcome()) {
       case MORE -> {}
       case GIVES_WAY -> givingWay.add(view);
-      case DONE, OUTDATED -> purges.remove(view);
+      case DONE, OUTDATED -> end(view);
     }
     return page.rows() > 0;
+  }
+
+  private void end(String view) {
+    Optional.ofNullable(purges.remove(view)).ifPresent(Purge::close);
+  }
+
+  /** Ends what it is about; the next look begins it anew. */
+  @Override
+  public void close() {
+    purges.values().forEach(Purge::close);
+    purges.clear();
   }
 
   private void tell(RowsRemoved.Type type, String view, long rows) {

@@ -9,11 +9,13 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One walk over a live view's table in the order of the keys, which deletes rows whose event is too
  * old. It goes page by page, so that whoever does it can pause or stop in between, and go on later.
- * Not thread-safe.
+ * All of it is done over one connection, unless that is given back in between. Not thread-safe.
  */
 /* A run that writes compares first and writes then; a row that was deleted between the two would be
  * missing until it changes again. So a page is deleted under the lock of the view's watermarks, the
@@ -23,7 +25,9 @@ import java.util.Optional;
  *
  * The order of the locks is that of a run: watermarks, table, the view's rows.
  */
-public final class Purge {
+public final class Purge implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Purge.class);
+
   static final int PAGE = 1_000;
 
   private final StoreDatabase database;
@@ -32,6 +36,7 @@ public final class Purge {
   private final ViewRecords views;
   private final LiveView view;
   private final Instant oldest;
+  private Optional<Connection> open = Optional.empty();
   private Optional<String> after = Optional.empty();
   private Optional<Long> lastRun = Optional.empty();
   private Optional<Instant> oldestKept = Optional.empty();
@@ -76,21 +81,34 @@ public final class Purge {
    * @throws FeatureException STORE_UNAVAILABLE; the same page may be tried again
    */
   public Page next() {
-    try (Connection connection = database.open()) {
-      StoreDatabase.limitNetworkWaits(connection);
-      database.limitLockWaits(connection);
-      database.boundTransaction(connection);
-      return next(connection);
+    try {
+      Page page = next(connection());
+      if (page.outcome() != Outcome.MORE) {
+        close();
+      }
+      return page;
     } catch (SQLException e) {
       if (database.isConflict(e)) {
         return new Page(Outcome.GIVES_WAY, 0);
       }
+      close();
       if (database.isMissingTable(e)) {
         // Its version was replaced, and its table dropped.
         return new Page(Outcome.OUTDATED, 0);
       }
       throw database.failure("purging view " + view.view(), e);
     }
+  }
+
+  private Connection connection() throws SQLException {
+    if (open.isEmpty()) {
+      Connection connection = database.open();
+      open = Optional.of(connection);
+      StoreDatabase.limitNetworkWaits(connection);
+      database.limitLockWaits(connection);
+      database.boundTransaction(connection);
+    }
+    return open.get();
   }
 
   private record Seen(String key, Optional<Instant> event) {}
@@ -114,29 +132,18 @@ public final class Purge {
       }
     }
     boolean done = page.size() < PAGE;
-    long deleted = 0;
+    Optional<Integer> deleted = Optional.of(0);
     if (!old.isEmpty() || done) {
-      connection.setAutoCommit(false);
-      try {
-        Optional<Integer> rows = delete(connection, old, done, kept);
-        if (rows.isEmpty()) {
-          connection.rollback();
-          return new Page(Outcome.OUTDATED, 0);
-        }
-        deleted = rows.get();
-        connection.commit();
-      } catch (SQLException | RuntimeException e) {
-        if (!connection.isClosed()) {
-          connection.rollback();
-        }
-        throw e;
+      deleted = transaction(connection, old, done, kept);
+      if (deleted.isEmpty()) {
+        return new Page(Outcome.OUTDATED, 0);
       }
     }
     oldestKept = kept;
     if (!page.isEmpty()) {
       after = Optional.of(page.getLast().key());
     }
-    return new Page(done ? Outcome.DONE : Outcome.MORE, deleted);
+    return new Page(done ? Outcome.DONE : Outcome.MORE, deleted.get());
   }
 
   private List<Seen> read(Connection connection) throws SQLException {
@@ -155,6 +162,29 @@ public final class Purge {
         return page;
       }
     }
+  }
+
+  private Optional<Integer> transaction(
+      Connection connection, List<String> old, boolean done, Optional<Instant> kept)
+      throws SQLException {
+    connection.setAutoCommit(false);
+    Optional<Integer> deleted;
+    try {
+      deleted = delete(connection, old, done, kept);
+      if (deleted.isPresent()) {
+        connection.commit();
+      } else {
+        connection.rollback();
+      }
+    } catch (SQLException | RuntimeException e) {
+      if (!connection.isClosed()) {
+        connection.rollback();
+        connection.setAutoCommit(true);
+      }
+      throw e;
+    }
+    connection.setAutoCommit(true);
+    return deleted;
   }
 
   /** Returns how many rows it deleted; empty where the view is another one by now. */
@@ -230,6 +260,20 @@ public final class Purge {
       statement.setInt(3, view.version());
       database.setInstant(statement, 4, oldest);
       int ignored = statement.executeUpdate();
+    }
+  }
+
+  /** Gives the connection back; the next page takes another. */
+  @Override
+  public void close() {
+    Optional<Connection> connection = open;
+    open = Optional.empty();
+    try {
+      if (connection.isPresent()) {
+        connection.get().close();
+      }
+    } catch (SQLException e) {
+      LOG.warn("view {}: the connection of its purge did not close", view.view(), e);
     }
   }
 }

@@ -17,6 +17,11 @@ public final class Retention {
   /** For how many times its ttl a row stays in the table. */
   private static final int TTLS_KEPT = 2;
 
+  /** How often per ttl a view is purged at the most, for that looks at all of its rows. */
+  private static final int PURGES_PER_TTL = 10;
+
+  private static final Duration PURGE_DELAY_MAX = Duration.ofDays(1);
+
   private final Run.Kind kind;
   private final long oldestMicros;
   private final KnownErasures erasures;
@@ -54,6 +59,18 @@ public final class Retention {
   /** Returns the oldest event that rows may have at an instant; older ones are purged. */
   public static Instant oldest(Duration ttl, Instant now) {
     return now.minus(ttl.multipliedBy(TTLS_KEPT));
+  }
+
+  /**
+   * Tells whether the oldest row is past its time by so much that a purge is worth it: a tenth of
+   * the ttl, a day at the most.
+   *
+   * @param eventMin the oldest event
+   */
+  public static boolean isPurgeDue(Duration ttl, Instant eventMin, Instant now) {
+    Duration part = ttl.dividedBy(PURGES_PER_TTL);
+    Duration delay = part.compareTo(PURGE_DELAY_MAX) < 0 ? part : PURGE_DELAY_MAX;
+    return eventMin.plus(delay).isBefore(oldest(ttl, now));
   }
 
   /**

@@ -7,6 +7,7 @@ import io.featureduck.plan.Feature;
 import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Retention;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunProgress;
@@ -110,42 +111,98 @@ final class UpkeepTest {
   @Test
   void look_ttlRaisedDuringAPurge_endsItAndKeepsTheRows() throws Exception {
     run(register("1h"), 2_500);
-    Upkeep upkeep = upkeep();
-    now = EVENT.plus(Duration.ofDays(10));
-    upkeep.look(statuses());
-    assertThat(upkeep.purge(Set.of())).isPositive();
-    assertThat(purged()).isEqualTo(1_000);
+    try (Upkeep upkeep = upkeep()) {
+      now = EVENT.plus(Duration.ofDays(10));
+      upkeep.look(statuses());
+      assertThat(upkeep.purge(Set.of())).isPositive();
+      assertThat(purged()).isEqualTo(1_000);
 
-    LiveView raised = register("30d");
-    upkeep.look(statuses());
+      LiveView raised = register("30d");
+      upkeep.look(statuses());
 
-    assertThat(raised.ttl()).contains(Duration.ofDays(30));
-    assertThat(upkeep.purge(Set.of())).isZero();
-    assertThat(target.number("SELECT count(*) FROM online_v")).isEqualTo(1_500);
+      assertThat(raised.ttl()).contains(Duration.ofDays(30));
+      assertThat(upkeep.purge(Set.of())).isZero();
+      assertThat(target.number("SELECT count(*) FROM online_v")).isEqualTo(1_500);
+    }
+  }
+
+  @Test
+  void look_ttlRaisedAndRowsStillTooOld_goesOnByTheNewOneAtOnce() throws Exception {
+    run(register("1h"), 2_500);
+    try (Upkeep upkeep = upkeep()) {
+      now = EVENT.plus(Duration.ofHours(5));
+      upkeep.look(statuses());
+      assertThat(upkeep.purge(Set.of())).isPositive();
+      assertThat(purged()).isEqualTo(1_000);
+
+      // Rows of the first 1,200 seconds are too old by this one.
+      LiveView raised = register("140m");
+      upkeep.look(statuses());
+
+      assertThat(raised.ttl()).contains(Duration.ofMinutes(140));
+      assertThat(upkeep.purge(Set.of())).isPositive();
+      assertThat(purged()).isEqualTo(1_200);
+    }
   }
 
   @Test
   void look_anotherVersionDuringAPurge_purgesThatOne() throws Exception {
     run(register("1h"), 2_500);
-    Upkeep upkeep = upkeep();
-    now = EVENT.plus(Duration.ofDays(10));
-    upkeep.look(statuses());
-    assertThat(upkeep.purge(Set.of())).isPositive();
-    target.execute(
-        """
-        ALTER TABLE online_v RENAME TO online_v__v2;
-        UPDATE featureduck_views SET version = 2;
-        UPDATE featureduck_watermarks SET version = 2
-        """);
+    try (Upkeep upkeep = upkeep()) {
+      now = EVENT.plus(Duration.ofDays(10));
+      upkeep.look(statuses());
+      assertThat(upkeep.purge(Set.of())).isPositive();
+      target.execute(
+          """
+          ALTER TABLE online_v RENAME TO online_v__v2;
+          UPDATE featureduck_views SET version = 2;
+          UPDATE featureduck_watermarks SET version = 2
+          """);
 
-    // It finds by itself that its table is gone, and then there is none until the next look.
-    assertThat(upkeep.purge(Set.of())).isZero();
-    upkeep.look(statuses());
-    while (upkeep.purge(Set.of()).isPositive()) {
-      assertThat(purged()).isLessThanOrEqualTo(2_500);
+      // It finds by itself that its table is gone, and then there is none until the next look.
+      assertThat(upkeep.purge(Set.of())).isZero();
+      upkeep.look(statuses());
+      while (upkeep.purge(Set.of()).isPositive()) {
+        assertThat(purged()).isLessThanOrEqualTo(2_500);
+      }
+
+      assertThat(purged()).isEqualTo(2_500);
+      assertThat(target.number("SELECT count(*) FROM online_v__v2")).isZero();
     }
+  }
 
-    assertThat(purged()).isEqualTo(2_500);
-    assertThat(target.number("SELECT count(*) FROM online_v__v2")).isZero();
+  /**
+   * Else there is a walk over all rows every few seconds, as long as one row after another expires.
+   */
+  @Test
+  void look_oldestEventHasJustExpired_waitsForATenthOfTheTtl() throws Exception {
+    run(register("1h"), 2_500);
+    try (Upkeep upkeep = upkeep()) {
+      now = EVENT.plus(Duration.ofMinutes(126));
+      upkeep.look(statuses());
+      assertThat(upkeep.purge(Set.of())).isZero();
+
+      now = now.plusSeconds(1);
+      upkeep.look(statuses());
+      while (upkeep.purge(Set.of()).isPositive()) {
+        assertThat(purged()).isLessThanOrEqualTo(361);
+      }
+
+      assertThat(purged()).isEqualTo(361);
+      assertThat(statuses().getFirst().eventMin()).contains(EVENT.plusSeconds(361));
+      now = now.plusSeconds(360);
+      upkeep.look(statuses());
+      assertThat(upkeep.purge(Set.of())).isZero();
+    }
+  }
+
+  @Test
+  void isPurgeDue_longTtl_waitsForADayAtMost() {
+    Duration ttl = Duration.ofDays(90);
+    Instant bound = EVENT.plus(Duration.ofDays(180));
+
+    assertThat(Retention.isPurgeDue(ttl, EVENT, bound.plus(Duration.ofDays(1)))).isFalse();
+    assertThat(Retention.isPurgeDue(ttl, EVENT, bound.plus(Duration.ofDays(1)).plusMillis(1)))
+        .isTrue();
   }
 }

@@ -650,4 +650,38 @@ final class ErasureTest extends StoreWriting {
     assertThat(online()).hasSize(500);
     assertThat(store.statuses().getFirst().rows()).isEqualTo(500);
   }
+
+  @Test
+  void purge_wholeWalk_takesOneConnection() throws Exception {
+    assertThat(run(scores(2_500)).rows()).isEqualTo(2_500);
+    List<String> none = sessions(0);
+    Purge purge = store.purge(store.liveView("v").orElseThrow(), AS_OF);
+    assertThat(purge.next().outcome()).isEqualTo(Purge.Outcome.MORE);
+    List<String> first = sessions(1);
+
+    assertThat(purge.next().outcome()).isEqualTo(Purge.Outcome.MORE);
+    assertThat(sessions(1)).isEqualTo(first);
+    purge.close();
+    assertThat(sessions(0)).isEqualTo(none);
+    assertThat(purge.next()).isEqualTo(new Purge.Page(Purge.Outcome.DONE, 500));
+    assertThat(sessions(0)).isEqualTo(none);
+  }
+
+  /** Waits until the database has so many sessions; one that was closed goes on for a moment. */
+  private List<String> sessions(int count) throws SQLException {
+    String select =
+        switch (form.type()) {
+          case POSTGRES ->
+              "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+          case MYSQL ->
+              "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()";
+        };
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+    List<String> found = database.query(select);
+    while (found.size() != count && System.nanoTime() < end) {
+      found = database.query(select);
+    }
+    assertThat(found).hasSize(count);
+    return found;
+  }
 }
