@@ -107,7 +107,11 @@ final class ActiveRun {
     LOG.info("run {} of view {} started", runId, view.name());
     try {
       computeAndTell();
-      return noted();
+      Run ended = noted();
+      if (ended.status() == Run.Status.SUCCEEDED) {
+        lock.clearUp();
+      }
+      return ended;
     } finally {
       lock.close();
       materializer.ended(this);
@@ -289,7 +293,6 @@ final class ActiveRun {
               session, view.name(), selected.sql(), computation.features(), progress, retention);
       RunCommit.Written written = lock.write(commit, rows, cancellation);
       expired = retention.leftOut();
-      lock.clearUp();
       return new Done(written, selected.rejected());
     } finally {
       open = Optional.empty();

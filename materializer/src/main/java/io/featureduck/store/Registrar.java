@@ -308,12 +308,22 @@ public final class Registrar implements AutoCloseable {
     while (changedJustNow(view)) {
       never.pause(LOOK_MILLIS);
     }
-    return dropStrayColumns(view);
+    return retrying(view, () -> dropStrayColumns(view));
   }
 
-  /** As {@link #finish}, but leaves them where it would have to wait. */
+  /** As {@link #finish}, but leaves them where someone else is in the way. */
   List<String> finishWithoutWaiting(String view) {
-    return changedJustNow(view) ? List.of() : dropStrayColumns(view);
+    if (changedJustNow(view)) {
+      return List.of();
+    }
+    try {
+      return transaction(() -> dropStrayColumns(view));
+    } catch (SQLException e) {
+      if (isInTheWay(e)) {
+        return List.of();
+      }
+      throw failure(view, e);
+    }
   }
 
   private boolean changedJustNow(String view) {
@@ -324,18 +334,14 @@ public final class Registrar implements AutoCloseable {
     }
   }
 
-  private List<String> dropStrayColumns(String view) {
-    return retrying(
-        view,
-        () -> {
-          registry.lock(connection, view);
-          Optional<RegisteredVersion> live = registry.view(connection, view).live();
-          List<String> columns = live.map(RegisteredVersion::strayColumns).orElse(List.of());
-          if (!columns.isEmpty()) {
-            registry.table(live.orElseThrow()).dropColumns(connection, columns);
-          }
-          return columns;
-        });
+  private List<String> dropStrayColumns(String view) throws SQLException {
+    registry.lock(connection, view);
+    Optional<RegisteredVersion> live = registry.view(connection, view).live();
+    List<String> columns = live.map(RegisteredVersion::strayColumns).orElse(List.of());
+    if (!columns.isEmpty()) {
+      registry.table(live.orElseThrow()).dropColumns(connection, columns);
+    }
+    return columns;
   }
 
   /**
@@ -444,8 +450,8 @@ public final class Registrar implements AutoCloseable {
       try {
         return transaction(work);
       } catch (SQLException e) {
-        if (!database.isLockTimeout(e) && !isRolledBack(e)) {
-          throw database.failure("applying a change of view " + view, e);
+        if (!isInTheWay(e)) {
+          throw failure(view, e);
         }
         if (System.nanoTime() > end) {
           throw new FeatureException(
@@ -460,9 +466,13 @@ public final class Registrar implements AutoCloseable {
     }
   }
 
-  /** Tells whether the database gave this transaction up in favour of another. */
-  private static boolean isRolledBack(SQLException e) {
-    return String.valueOf(e.getSQLState()).startsWith("40");
+  /** Tells whether a lock was not to be had, or the transaction given up in favour of another. */
+  private boolean isInTheWay(SQLException e) {
+    return database.isLockTimeout(e) || String.valueOf(e.getSQLState()).startsWith("40");
+  }
+
+  private FeatureException failure(String view, SQLException e) {
+    return database.failure("applying a change of view " + view, e);
   }
 
   private interface StatementsOf<T> {

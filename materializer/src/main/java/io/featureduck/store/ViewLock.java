@@ -279,8 +279,8 @@ public final class ViewLock implements AutoCloseable {
   }
 
   /**
-   * Drops columns that no feature has any more. Leaves them to the next one where that would mean
-   * to wait, or fails.
+   * Drops columns that no feature has any more. Leaves them to the next one where someone else is
+   * in the way, or where it fails.
    */
   public void clearUp() {
     try {
@@ -292,7 +292,8 @@ public final class ViewLock implements AutoCloseable {
       Optional<Registrar> registrar = Registrar.tryTake(database, Duration.ZERO);
       if (registrar.isPresent()) {
         try (Registrar free = registrar.get()) {
-          LOG.info("view {}: dropped columns {}", view, free.finishWithoutWaiting(view));
+          List<String> dropped = free.finishWithoutWaiting(view);
+          LOG.info("view {}: dropped {} of the columns {}", view, dropped, columns);
         }
       }
     } catch (FeatureException e) {

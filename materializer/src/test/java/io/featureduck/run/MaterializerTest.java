@@ -426,4 +426,44 @@ final class MaterializerTest {
           .doesNotContain("geheim");
     }
   }
+
+  /** Who waits for the rows need not wait for what is cleared up behind them. */
+  @Test
+  void run_columnThatNoFeatureHas_isDroppedOnceTheEndIsTold() throws Exception {
+    fillOrders();
+    List<Long> columnsWhenTold = new CopyOnWriteArrayList<>();
+    String odd =
+        "SELECT count(*) FROM pg_attribute WHERE attrelid = 'online_totals'::regclass AND attname = 'odd'";
+    try (Materializer materializer = open(definitions(orders(), TOTALS))) {
+      assertThat(materializer.run("totals", RunRequest.now()).error()).isEmpty();
+      target.execute(
+          "ALTER TABLE online_totals ADD COLUMN odd INT; UPDATE featureduck_history SET at = at - INTERVAL '3' SECOND");
+      materializer.listen(
+          new RunListener() {
+            @Override
+            public void onRun(RunEvent event) {
+              if (event.type() == RunEvent.Type.SUCCEEDED) {
+                columnsWhenTold.add(count());
+              }
+            }
+
+            @Override
+            public void onChange(ChangeEvent event) {
+              columnsWhenTold.add(count());
+            }
+
+            private long count() {
+              try {
+                return Long.parseLong(online(odd).getFirst());
+              } catch (SQLException e) {
+                throw new IllegalStateException(e);
+              }
+            }
+          });
+
+      assertThat(materializer.run("totals", RunRequest.now()).error()).isEmpty();
+    }
+    assertThat(columnsWhenTold).containsExactly(1L, 1L);
+    assertThat(online(odd)).containsExactly("0");
+  }
 }

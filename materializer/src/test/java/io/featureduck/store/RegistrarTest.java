@@ -127,6 +127,27 @@ final class RegistrarTest extends Registering {
   }
 
   @Test
+  void finishWithoutWaiting_tableIsBeingRead_leavesTheColumns() throws Exception {
+    applied(view("90d", "a"));
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+    database.execute("ALTER TABLE online_v ADD COLUMN b BIGINT");
+    letTimePass();
+    try (Registrar registrar = store.registrar(AT_ONCE)) {
+      try (Connection reader = database.connect();
+          Statement statement = reader.createStatement()) {
+        reader.setAutoCommit(false);
+        boolean ignored = statement.execute("SELECT a FROM online_v");
+
+        assertThat(registrar.finishWithoutWaiting("v")).isEmpty();
+
+        assertThat(columns()).contains("b");
+        reader.rollback();
+      }
+      assertThat(registrar.finishWithoutWaiting("v")).containsExactly("b");
+    }
+  }
+
+  @Test
   void run_columnThatNoFeatureHas_isLeftNullAndThenDropped() throws Exception {
     applied(view("90d", "a", "b"));
     assertThat(run(1, "k").rows()).isEqualTo(1);
