@@ -14,6 +14,7 @@ import tools.jackson.databind.node.ObjectNode;
 /** What the history keeps of a change beside its name: a JSON object, and its words for people. */
 public final class HistoryDetail {
   private static final JsonMapper JSON = new JsonMapper();
+  private static final String WITHDRAWN = "withdrawn_version";
 
   private HistoryDetail() {}
 
@@ -25,7 +26,7 @@ public final class HistoryDetail {
           features(what.putArray("added"), addition.definition().features());
       case ViewChange.InPlace inPlace -> {
         put(what, inPlace.change());
-        inPlace.withdrawn().ifPresent(pending -> what.put("withdrawn_version", pending.version()));
+        inPlace.withdrawn().ifPresent(pending -> what.put(WITHDRAWN, pending.version()));
       }
       case ViewChange.NewVersion newVersion -> put(what, newVersion.change());
       case ViewChange.Removal removal -> put(what, removal.registered().versions());
@@ -92,8 +93,14 @@ public final class HistoryDetail {
   /** Returns the tables of the versions that an entry says are gone. */
   public static List<String> tables(HistoryEntry entry) {
     List<String> tables = new ArrayList<>();
-    for (JsonNode version : JSON.readTree(entry.what()).path("versions")) {
+    JsonNode what = JSON.readTree(entry.what());
+    for (JsonNode version : what.path("versions")) {
       tables.add(ViewDefinition.table(entry.view(), version.path("version").asInt()));
+    }
+    JsonNode withdrawn = what.path(WITHDRAWN);
+    if (withdrawn.isNumber()) {
+      // A run of it may have made the table before it failed.
+      tables.add(ViewDefinition.table(entry.view(), withdrawn.asInt()));
     }
     return tables;
   }
@@ -117,8 +124,8 @@ public final class HistoryDetail {
     for (JsonNode version : what.path("versions")) {
       parts.add("-version " + version.path("version").asInt());
     }
-    if (what.path("withdrawn_version").isNumber()) {
-      parts.add("-version " + what.path("withdrawn_version").asInt());
+    if (what.path(WITHDRAWN).isNumber()) {
+      parts.add("-version " + what.path(WITHDRAWN).asInt());
     }
     if (what.path("run_id").isNumber()) {
       parts.add("by run " + what.path("run_id").asLong());

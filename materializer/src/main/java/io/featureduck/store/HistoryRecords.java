@@ -51,10 +51,13 @@ final class HistoryRecords {
         .findFirst();
   }
 
-  /** Returns by what versions of any view went. */
+  /** Returns by what versions of any view went, and other changes. */
   List<HistoryEntry> removals(Connection connection) throws SQLException {
+    // A change of the live version may withdraw a pending one.
     return entries(
-        connection, "WHERE action IN (?, ?)", List.of(Action.REMOVE.id(), Action.PRUNE.id()));
+        connection,
+        "WHERE action IN (?, ?, ?)",
+        List.of(Action.REMOVE.id(), Action.PRUNE.id(), Action.CHANGE.id()));
   }
 
   /** Tells whether something became of a view within the last seconds, by the database's clock. */

@@ -12,6 +12,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -202,11 +203,27 @@ final class MySqlTable extends OnlineTable {
 
   @Override
   boolean matches(Connection connection) throws SQLException {
-    return missing(found(connection)).isEmpty();
+    Map<String, Found> found = found(connection);
+    return missing(found).isEmpty() && inTheWay(found).isEmpty();
   }
 
   private List<ValueColumn> missing(Map<String, Found> found) {
     return needed().stream().filter(column -> !isThere(column, found)).toList();
+  }
+
+  /**
+   * Returns columns of others that rows can't come without, and those whose names differ from ours
+   * in case alone, which are the same name to MySQL.
+   */
+  private List<String> inTheWay(Map<String, Found> found) {
+    List<String> needed = needed().stream().map(ValueColumn::name).toList();
+    return found.entrySet().stream()
+        .filter(column -> !needed.contains(column.getKey()))
+        .filter(column ->
+            !column.getValue().optional()
+                || needed.stream().anyMatch(column.getKey()::equalsIgnoreCase))
+        .map(Map.Entry::getKey)
+        .toList();
   }
 
   private static boolean isThere(ValueColumn column, Map<String, Found> found) {
@@ -234,15 +251,29 @@ final class MySqlTable extends OnlineTable {
         """
             .formatted(name(), KEY_TYPE, definitions(), TIME_TYPE, UPDATED_TYPE));
     Map<String, Found> found = found(connection);
+    List<String> actions = new ArrayList<>();
+    List<String> inTheWay = inTheWay(found);
+    if (!inTheWay.isEmpty() && isEmpty(connection)) {
+      // A run that failed has made the table, for another definition of the version.
+      inTheWay.forEach(column -> actions.add("DROP COLUMN " + identifier(column)));
+    }
     for (ValueColumn column : missing(found)) {
-      execute(
-          connection,
-          "ALTER TABLE %s %s COLUMN %s %s"
+      actions.add(
+          "%s COLUMN %s %s"
               .formatted(
-                  name(),
                   found.containsKey(column.name()) ? "MODIFY" : "ADD",
                   identifier(column.name()),
                   column.type()));
+    }
+    if (!actions.isEmpty()) {
+      execute(connection, "ALTER TABLE " + name() + " " + String.join(", ", actions));
+    }
+  }
+
+  private boolean isEmpty(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery("SELECT 1 FROM " + name() + " LIMIT 1")) {
+      return !rows.next();
     }
   }
 

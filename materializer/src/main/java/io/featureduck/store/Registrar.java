@@ -4,6 +4,7 @@ import io.featureduck.definition.Storage;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.registry.HistoryDetail;
+import io.featureduck.registry.HistoryEntry;
 import io.featureduck.registry.HistoryEntry.Action;
 import io.featureduck.registry.RegisteredVersion;
 import io.featureduck.registry.RegisteredVersion.State;
@@ -21,6 +22,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -141,7 +143,7 @@ public final class Registrar implements AutoCloseable {
           throw new IllegalArgumentException("view %s is not planned".formatted(unplanned.view()));
       case ViewChange.Addition addition -> {
         // A table that was left would become that of the new view, with other columns maybe.
-        List<String> ignored = finishRemovals();
+        List<String> ignored = finishRemovals(removal -> removal.view().equals(addition.view()));
         yield transact(addition, now -> add(addition, by));
       }
       case ViewChange.InPlace inPlace -> changeInPlace(inPlace, by);
@@ -352,6 +354,10 @@ public final class Registrar implements AutoCloseable {
    * @throws FeatureException LOCKED where one is being written for too long: the next one drops it
    */
   public List<String> finishRemovals() {
+    return finishRemovals(removal -> true);
+  }
+
+  private List<String> finishRemovals(Predicate<HistoryEntry> which) {
     if (database.hasTransactionalDdl()) {
       return List.of();
     }
@@ -359,8 +365,8 @@ public final class Registrar implements AutoCloseable {
         "of which versions are gone",
         () -> {
           Set<String> left = new TreeSet<>();
-          history
-              .removals(connection)
+          history.removals(connection).stream()
+              .filter(which)
               .forEach(removal -> left.addAll(HistoryDetail.tables(removal)));
           for (RegisteredView view : registry.all(connection)) {
             view.versions().forEach(version -> left.remove(version.table()));
