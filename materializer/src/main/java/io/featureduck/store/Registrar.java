@@ -232,13 +232,23 @@ public final class Registrar implements AutoCloseable {
   private void makeRoom(ViewChange.InPlace planned, RegisteredView now) throws SQLException {
     RegisteredVersion live = now.live().orElseThrow();
     if (live.isComputed()) {
-      // Where the rows have to be looked at, or older servers copy them, that takes its time.
-      connection.setNetworkTimeout(Runnable::run, REWRITE_MILLIS_MAX);
-      database
-          .table(LiveView.of(live), planned.change().added())
-          .makeRoom(connection, live.strayColumns());
-      StoreDatabase.limitNetworkWaits(connection);
+      OnlineTable table = database.table(LiveView.of(live), planned.change().added());
+      patiently(() -> table.makeRoom(connection, live.strayColumns()));
     }
+  }
+
+  private interface TableChange {
+    void run() throws SQLException;
+  }
+
+  /**
+   * Changes a table. Where the rows have to be looked at, or older servers copy them, that takes
+   * its time.
+   */
+  private void patiently(TableChange change) throws SQLException {
+    connection.setNetworkTimeout(Runnable::run, REWRITE_MILLIS_MAX);
+    change.run();
+    StoreDatabase.limitNetworkWaits(connection);
   }
 
   private void addVersion(ViewChange.NewVersion planned, RegisteredView now, String by)
@@ -341,7 +351,8 @@ public final class Registrar implements AutoCloseable {
     Optional<RegisteredVersion> live = registry.view(connection, view).live();
     List<String> columns = live.map(RegisteredVersion::strayColumns).orElse(List.of());
     if (!columns.isEmpty()) {
-      registry.table(live.orElseThrow()).dropColumns(connection, columns);
+      OnlineTable table = registry.table(live.orElseThrow());
+      patiently(() -> table.dropColumns(connection, columns));
     }
     return columns;
   }
