@@ -18,6 +18,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
@@ -27,6 +29,7 @@ import java.util.stream.Collectors;
  */
 final class MySqlTable extends OnlineTable {
   static final String BYTES_TYPE = "LONGBLOB";
+  private static final int DUPLICATE_COLUMN = 1060;
   private static final String KEY_TYPE = "VARBINARY(2048)";
   private static final String TIME_TYPE = "DATETIME(6)";
   private static final String UPDATED_TYPE = "DATETIME(6) NOT NULL DEFAULT (utc_timestamp(6))";
@@ -293,9 +296,16 @@ final class MySqlTable extends OnlineTable {
 
   /** Returns what a table can't have as ours, with the way out. */
   private SQLException refused(SQLException e) {
+    if (e.getErrorCode() == DUPLICATE_COLUMN && !hasTwins()) {
+      throw new FeatureException(
+          ErrorCode.INVALID_CONFIG,
+          "%s has a column whose name differs in case alone from a feature's, which MySQL takes for the same: apply the view without that feature first, and then with it; or give the view \"storage\": \"jsonb\""
+              .formatted(name()),
+          e);
+    }
     String why =
         switch (e.getErrorCode()) {
-          case 1060 -> "two features differ in case alone";
+          case DUPLICATE_COLUMN -> "two features differ in case alone";
           case 1059, 1166 -> "a feature's name is too long for it or ends with a space";
           case 1117, 1118 -> "they are too many";
           case 1425, 1426 -> "a DECIMAL has more digits after the point than it can";
@@ -309,6 +319,11 @@ final class MySqlTable extends OnlineTable {
         "%s can't have a column of MySQL for each feature, for %s: give the view \"storage\": \"jsonb\""
             .formatted(name(), why),
         e);
+  }
+
+  private boolean hasTwins() {
+    Set<String> names = new TreeSet<>(String.CASE_INSENSITIVE_ORDER);
+    return !needed().stream().allMatch(column -> names.add(column.name()));
   }
 
   @Override

@@ -145,9 +145,10 @@ abstract sealed class OnlineTable permits PostgresTable, MySqlTable {
 
   private void addColumns(Connection connection, List<String> stray) throws SQLException {
     List<String> actions = new ArrayList<>();
-    for (ValueColumn column : values) {
-      if (stray.contains(column.name())) {
-        actions.add("DROP COLUMN " + identifier(column.name()));
+    for (String column : stray) {
+      // MySQL takes names that differ in case alone for the same.
+      if (values.stream().anyMatch(value -> value.name().equalsIgnoreCase(column))) {
+        actions.add("DROP COLUMN " + identifier(column));
       }
     }
     for (ValueColumn column : values) {

@@ -3,6 +3,7 @@ package io.featureduck.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.registry.RegisteredView;
 import io.featureduck.registry.ViewDefinition;
@@ -109,5 +110,24 @@ final class MySqlRegistrarTest extends Registering {
     assertThat(run(2, "k").rows()).isEqualTo(1);
     finishRemovals();
     assertThat(database.tables()).containsExactly("online_v", "online_v__v2");
+  }
+
+  @Test
+  void apply_nameInAnotherCase_isRefusedUntilTheOldOneIsRemoved() throws Exception {
+    applied(view("90d", "a", "b"));
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+
+    assertThatThrownBy(() -> applied(view("90d", "A", "b")))
+        .isInstanceOfSatisfying(
+            FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CONFIG))
+        .hasMessageContaining("differs in case alone from a feature's")
+        .hasMessageContaining("apply the view without that feature first");
+    assertThat(online("a", "b")).containsExactly("1 1");
+
+    applied(view("90d", "b"));
+    applied(view("90d", "A", "b"));
+
+    assertThat(columns()).contains("A").doesNotContain("a");
+    assertThat(online("A", "b")).containsExactly("null 1");
   }
 }
