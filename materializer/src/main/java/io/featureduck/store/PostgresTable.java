@@ -191,16 +191,18 @@ final class PostgresTable extends OnlineTable {
             .formatted(aside, definitions(), SETTINGS));
   }
 
-  @Override
-  void create(Connection connection) throws SQLException {
+  /** Gives a table that has none its key; the index has the table's name. */
+  static void addKey(Connection connection, String table) throws SQLException {
     execute(
         connection,
-        """
-        CREATE TABLE IF NOT EXISTS %1$s (
-          entity_key TEXT COLLATE "C" CONSTRAINT %1$s_key PRIMARY KEY,
-          %2$sevent_timestamp TIMESTAMPTZ,
-          updated_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (%3$s)
-        """
-            .formatted(name(), definitions(), SETTINGS));
+        "ALTER TABLE %1$s ADD CONSTRAINT %1$s_key PRIMARY KEY (entity_key)".formatted(table));
+  }
+
+  @Override
+  void create(Connection connection) throws SQLException {
+    if (found(connection).isEmpty()) {
+      createAside(connection, name());
+      addKey(connection, name());
+    }
   }
 }

@@ -270,7 +270,7 @@ final class PostgresTransaction extends RunTransaction {
     cancellation.check();
     try {
       // The key's name has the run in it, too: two indexes of one name can't be at the same time.
-      execute("ALTER TABLE %1$s ADD CONSTRAINT %1$s_key PRIMARY KEY (entity_key)".formatted(aside));
+      PostgresTable.addKey(connection, aside);
     } catch (PSQLException e) {
       throw repeatedKey(e);
     }
