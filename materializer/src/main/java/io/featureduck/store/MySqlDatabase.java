@@ -8,7 +8,6 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
 import java.net.URI;
-import java.net.URISyntaxException;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -24,7 +23,6 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Properties;
 import org.flywaydb.core.api.configuration.FluentConfiguration;
-import org.jspecify.annotations.Nullable;
 
 /** A MySQL or a MariaDB. Times are DATETIME(6), which has no zone: all of them are UTC. */
 final class MySqlDatabase extends StoreDatabase {
@@ -50,7 +48,7 @@ final class MySqlDatabase extends StoreDatabase {
   private final MySqlLocks locks = new MySqlLocks();
 
   MySqlDatabase(OnlineStoreSettings settings) {
-    URI uri = parse(settings.url());
+    URI uri = uri(settings.url(), List.of("mysql"));
     this.schema = settings.schema();
     int port = uri.getPort() < 0 ? settings.type().port() : uri.getPort();
     this.place = uri.getHost() + ":" + port + uri.getRawPath();
@@ -67,32 +65,6 @@ final class MySqlDatabase extends StoreDatabase {
     properties.setProperty("useAffectedRows", "false");
     // Nothing is loaded from a file of this machine, whatever a server asks for.
     properties.setProperty("allowLocalInfile", "false");
-  }
-
-  private static URI parse(String url) {
-    try {
-      URI uri = new URI(url);
-      String path = Optional.ofNullable(uri.getRawPath()).orElse("");
-      if (!"mysql".equals(uri.getScheme()) || uri.getHost() == null || path.length() < 2) {
-        throw badUrl(null);
-      }
-      if (uri.getUserInfo() != null && uri.getUserInfo().contains(":")) {
-        throw new FeatureException(
-            ErrorCode.INVALID_CONFIG,
-            "online_store.url holds a password: put it into online_store.password");
-      }
-      return uri;
-    } catch (URISyntaxException e) {
-      throw badUrl(e);
-    }
-  }
-
-  private static FeatureException badUrl(@Nullable Throwable cause) {
-    // The text itself isn't repeated: it may hold a password.
-    return new FeatureException(
-        ErrorCode.INVALID_CONFIG,
-        "online_store.url is not of the form mysql://[user@]host[:port]/database",
-        cause);
   }
 
   /** Returns the parameters with MySQL's {@code ssl-mode} in the words of MariaDB's driver. */
@@ -145,18 +117,11 @@ final class MySqlDatabase extends StoreDatabase {
     // Rows go as parameters in binary, many in one message where the server takes that (MariaDB).
     writing.setProperty("useServerPrepStmts", "true");
     writing.setProperty("useBulkStmts", "true");
-    Connection connection = DriverManager.getConnection(jdbcUrl, writing);
-    try (Statement statement = connection.createStatement()) {
-      // The session is idle while DuckDB computes. What stands in /*M! … */ is for MariaDB alone.
-      boolean ignored =
-          statement.execute(
-              "SET SESSION wait_timeout = 2000000"
-                  + " /*M! , max_statement_time = 0, idle_transaction_timeout = 0, idle_write_transaction_timeout = 0 */");
-      return connection;
-    } catch (SQLException e) {
-      connection.close();
-      throw e;
-    }
+    // The session is idle while DuckDB computes. What stands in /*M! … */ is for MariaDB alone.
+    return set(
+        DriverManager.getConnection(jdbcUrl, writing),
+        "SET SESSION wait_timeout = 2000000"
+            + " /*M! , max_statement_time = 0, idle_transaction_timeout = 0, idle_write_transaction_timeout = 0 */");
   }
 
   @Override

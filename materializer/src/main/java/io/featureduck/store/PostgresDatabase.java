@@ -6,7 +6,6 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
 import java.net.URI;
-import java.net.URISyntaxException;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -41,7 +40,7 @@ final class PostgresDatabase extends StoreDatabase {
   private final PostgresLocks locks = new PostgresLocks();
 
   PostgresDatabase(OnlineStoreSettings settings) {
-    URI uri = parse(settings.url());
+    URI uri = uri(settings.url(), List.of("postgresql", "postgres"));
     this.schema = settings.schema();
     String query = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
     int port = uri.getPort() < 0 ? 5432 : uri.getPort();
@@ -53,33 +52,6 @@ final class PostgresDatabase extends StoreDatabase {
     properties.setProperty("tcpKeepAlive", "true");
     properties.setProperty("connectTimeout", "5");
     properties.setProperty("loginTimeout", "10");
-  }
-
-  private static URI parse(String url) {
-    try {
-      URI uri = new URI(url);
-      boolean known = "postgresql".equals(uri.getScheme()) || "postgres".equals(uri.getScheme());
-      String path = Optional.ofNullable(uri.getRawPath()).orElse("");
-      if (!known || uri.getHost() == null || path.length() < 2) {
-        throw badUrl(null);
-      }
-      if (uri.getUserInfo() != null && uri.getUserInfo().contains(":")) {
-        throw new FeatureException(
-            ErrorCode.INVALID_CONFIG,
-            "online_store.url holds a password: put it into online_store.password");
-      }
-      return uri;
-    } catch (URISyntaxException e) {
-      throw badUrl(e);
-    }
-  }
-
-  private static FeatureException badUrl(@org.jspecify.annotations.Nullable Throwable cause) {
-    // The text itself isn't repeated: it may hold a password.
-    return new FeatureException(
-        ErrorCode.INVALID_CONFIG,
-        "online_store.url is not of the form postgresql://[user@]host[:port]/database",
-        cause);
   }
 
   @Override
@@ -94,32 +66,18 @@ final class PostgresDatabase extends StoreDatabase {
 
   @Override
   Connection open() throws SQLException {
-    Connection connection = DriverManager.getConnection(jdbcUrl, properties);
-    try (Statement statement = connection.createStatement()) {
-      boolean ignored =
-          statement.execute(
-              "SET search_path TO " + OnlineTable.identifier(schema) + "; SET TIME ZONE 'UTC'");
-      return connection;
-    } catch (SQLException e) {
-      connection.close();
-      throw e;
-    }
+    return set(
+        DriverManager.getConnection(jdbcUrl, properties),
+        "SET search_path TO " + OnlineTable.identifier(schema) + "; SET TIME ZONE 'UTC'");
   }
 
   @Override
   Connection openForRuns() throws SQLException {
-    Connection connection = open();
-    try (Statement statement = connection.createStatement()) {
-      // Spill files and long computations must not run into a limit meant for short statements.
-      boolean ignored =
-          statement.execute(
-              "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
-                  + " SET idle_session_timeout = 0");
-      return connection;
-    } catch (SQLException e) {
-      connection.close();
-      throw e;
-    }
+    // Spill files and long computations must not run into a limit meant for short statements.
+    return set(
+        open(),
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+            + " SET idle_session_timeout = 0");
   }
 
   @Override
