@@ -96,11 +96,6 @@ public final class ServedView {
     return staleSince;
   }
 
-  /** Tells whether a commit is known here, and entries that it made old are gone. */
-  public boolean hasReached(long wanted) {
-    return generation >= wanted;
-  }
-
   long generation() {
     return generation;
   }
