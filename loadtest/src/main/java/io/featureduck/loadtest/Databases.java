@@ -35,6 +35,11 @@ final class Databases implements AutoCloseable {
   /** Makes a database; returns its address as {@code online_store.url} takes it. */
   String make(String name) throws SQLException {
     execute("postgres", "CREATE DATABASE " + name);
+    return url(name);
+  }
+
+  /** Returns the address of a database as {@code online_store.url} takes it. */
+  String url(String name) {
     return "postgresql://postgres@127.0.0.1:" + port() + "/" + name;
   }
 

@@ -15,6 +15,7 @@ final class Runs {
   private static final int RUN_IN_PROGRESS = 409;
   private static final long POLL_MILLIS = 20;
   private static final long RUN_NANOS_MAX = 1_200_000_000_000L;
+  private static final long LOCK_NANOS_MAX = 60_000_000_000L;
 
   private final HttpClient http = HttpClient.newHttpClient();
   private final String server;
@@ -61,8 +62,9 @@ final class Runs {
   }
 
   private JsonNode ask(HttpRequest request) throws IOException, InterruptedException {
+    long end = System.nanoTime() + LOCK_NANOS_MAX;
     HttpResponse<String> answer = http.send(request, BodyHandlers.ofString());
-    while (answer.statusCode() == RUN_IN_PROGRESS) {
+    while (answer.statusCode() == RUN_IN_PROGRESS && System.nanoTime() < end) {
       // The last run is committed and about to give its lock back.
       Thread.sleep(POLL_MILLIS);
       answer = http.send(request, BodyHandlers.ofString());

@@ -52,11 +52,11 @@ final class EntityErasure {
             .orElseThrow(() ->
                 new FeatureException(
                     ErrorCode.LOCKED,
-                    "view %s is being committed or changed for longer than %d s: nothing is erased, try again"
-                        .formatted(view, patience.toSeconds())));
+                    "view %s is being committed or changed for longer than %.1f s: nothing is erased, try again"
+                        .formatted(view, patience.toMillis() / 1e3)));
     Removed removed = new Removed();
     boolean finished = removePending(end, removed);
-    return new Erasure(id, keys.size(), removed.rows, !finished, finished ? removed.generation : 0);
+    return new Erasure(id, keys.size(), removed.rows, !finished);
   }
 
   /**
@@ -73,7 +73,6 @@ final class EntityErasure {
   /** What was deleted so far. */
   private static final class Removed {
     long rows;
-    long generation;
   }
 
   private long putUp(Connection connection, List<String> keys, Erasure.Origin origin, String by)
@@ -116,23 +115,20 @@ final class EntityErasure {
         deleted.forEach(key -> rowsByKey.merge(key, 1L, Long::sum));
       }
     }
-    long generation = 0;
     for (Version version : records.lock(connection, view)) {
       if (!rowsByVersion.containsKey(version.number())) {
         continue;
       }
       // Of all keys, for a server may have a row in its cache that is no longer in the table.
-      long noted =
+      long ignored =
           changes.note(connection, view, version.number(), Optional.empty(), Optional.of(keys));
       long rows = rowsByVersion.getOrDefault(version.number(), 0L);
       if (rows > 0) {
         records.addRemoved(connection, view, version.number(), rows);
       }
-      generation = version.live() ? noted : generation;
     }
     records.finish(connection, view, page, ErasureRecords.byErasure(page, rowsByKey));
     removed.rows += rowsByKey.values().stream().mapToLong(Long::longValue).sum();
-    removed.generation = generation;
     return page.size() == ErasureRecords.PAGE;
   }
 

@@ -10,10 +10,8 @@ import java.util.Locale;
  * @param rows of all versions of the view that this deleted
  * @param pending whether tables may still have rows of them, for a run holds them: it deletes them
  *     itself before it commits
- * @param generation of the live version once the rows were gone; 0 where it is pending, or no
- *     version is live
  */
-public record Erasure(long id, long entities, long rows, boolean pending, long generation) {
+public record Erasure(long id, long entities, long rows, boolean pending) {
   /** How a request came. */
   public enum Origin {
     COMMAND,

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -286,8 +287,7 @@ final class RowLifecycleTest {
               .await(20, TimeUnit.SECONDS);
       assertThat(id).isNotEmpty();
 
-      assertThat(next(removed, "purged")).isEqualTo(10);
-      assertThat(next(removed, "erased")).isEqualTo(1);
+      assertThat(rowsOfTwoTypes(removed)).isEqualTo(Map.of("purged", 10L, "erased", 1L));
 
       assertThat(online()).containsExactly(32);
       assertThat(store.statuses().getFirst().rows()).isEqualTo(1);
@@ -297,14 +297,17 @@ final class RowLifecycleTest {
     }
   }
 
-  private static long next(BlockingQueue<JsonObject> records, String type)
+  /** Waits for records of two types, which come in any order, and returns their rows. */
+  private static Map<String, Long> rowsOfTwoTypes(BlockingQueue<JsonObject> records)
       throws InterruptedException {
-    while (true) {
+    Map<String, Long> rows = new HashMap<>();
+    while (rows.size() < 2) {
       JsonObject record = records.poll(30, TimeUnit.SECONDS);
-      assertThat(record).as("rows that were %s", type).isNotNull();
-      if (record != null && type.equals(record.getString("type"))) {
-        return record.getLong("rows");
+      assertThat(record).as("after %s", rows).isNotNull();
+      if (record != null) {
+        long ignored = rows.merge(record.getString("type"), record.getLong("rows"), Long::sum);
       }
     }
+    return rows;
   }
 }

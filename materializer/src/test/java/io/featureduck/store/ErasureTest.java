@@ -124,7 +124,7 @@ final class ErasureTest extends StoreWriting {
 
     Erasure erased = erase("k1", "k3", "k1");
 
-    assertThat(erased).isEqualTo(new Erasure(erased.id(), 2, 4, false, 2));
+    assertThat(erased).isEqualTo(new Erasure(erased.id(), 2, 4, false));
     assertThat(online().keySet()).containsExactly("k0", "k2", "k4");
     assertThat(database.number("SELECT count(*) FROM online_v__v2")).isEqualTo(3);
     assertThat(

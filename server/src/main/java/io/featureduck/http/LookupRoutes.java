@@ -86,7 +86,7 @@ final class LookupRoutes {
     String entity = PercentText.decode(target, viewEnd + 1, pathEnd);
     HttpMethod method = request.method();
     if (method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD)) {
-      single(request, catalog.view(view), entity, target, question, 1);
+      single(request, catalog.view(view), entity, target, question, System.nanoTime(), 1);
     } else if (method.equals(HttpMethod.DELETE)) {
       if (question >= 0) {
         QueryParameters.refuseAny(target, question + 1);
@@ -107,17 +107,21 @@ final class LookupRoutes {
       String entity,
       String target,
       int question,
+      long startNanos,
       int attempt) {
-    long startNanos = System.nanoTime();
     Selection selection = question < 0 ? Selection.ALL : selection(view, target, question + 1);
     String key = EntityPath.key(view.definition().joinKeys(), entity);
     FeatureRow row = cache.fresh(view, key);
     if (row != FeatureCache.UNREAD) {
-      metrics.cacheHit();
+      if (attempt == 1) {
+        metrics.cacheHit();
+      }
       answer(request, view, key, selection, row, false, startNanos);
       return;
     }
-    metrics.cacheMiss();
+    if (attempt == 1) {
+      metrics.cacheMiss();
+    }
     lookups.admit(view, 1);
     lookups
         .read(view, key)
@@ -127,7 +131,13 @@ final class LookupRoutes {
                 request,
                 () ->
                     single(
-                        request, catalog.view(view.name()), entity, target, question, attempt + 1));
+                        request,
+                        catalog.view(view.name()),
+                        entity,
+                        target,
+                        question,
+                        startNanos,
+                        attempt + 1));
           } else {
             answer(request, view, key, selection, result, startNanos);
           }
@@ -289,7 +299,9 @@ final class LookupRoutes {
           hits++;
         }
       }
-      metrics.cache(hits, misses);
+      if (attempt == 1) {
+        metrics.cache(hits, misses);
+      }
       if (misses == 0) {
         answer();
       } else {

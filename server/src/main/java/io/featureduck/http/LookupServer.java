@@ -47,7 +47,8 @@ public final class LookupServer extends VerticleBase {
   /**
    * What the instances of a process have in common.
    *
-   * @param reread has the catalog read anew from the store
+   * @param reread has the poller ask the store anew, and completes, on any thread, once that is
+   *     done
    */
   record Parts(
       ServerSettings settings,
@@ -85,7 +86,14 @@ public final class LookupServer extends VerticleBase {
             parts.settings().timeout(),
             parts.metrics());
     vertx.setPeriodic(SWEEP_MILLIS, timer -> lookups.sweep());
-    erasures = new ErasureRoute(vertx, parts.store(), parts.clock());
+    erasures =
+        new ErasureRoute(
+            vertx,
+            parts.store(),
+            parts.reread(),
+            parts.metrics(),
+            parts.clock(),
+            ErasureRoute.PATIENCE);
     lookupRoutes =
         new LookupRoutes(
             parts.settings(),

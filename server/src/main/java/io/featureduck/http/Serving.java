@@ -24,7 +24,6 @@ import org.jspecify.annotations.Nullable;
 
 /** A process's serving side: its lookup servers and what they share, started and stopped as one. */
 public final class Serving {
-  private static final String RUNS_ADDRESS = "featureduck.runs";
   private static final int HEAP_SHARE = 4;
 
   /** Numbers the free ports: instances with the same negative port share one. */
@@ -68,7 +67,7 @@ public final class Serving {
     FreshnessMetrics freshness = new FreshnessMetrics(declared);
     RunMetrics runs = new RunMetrics();
     declared.forEach(view -> runs.declare(view, 1));
-    vertx.eventBus().<JsonObject>consumer(RUNS_ADDRESS, message -> runs.record(message.body()));
+    vertx.eventBus().<JsonObject>consumer(Addresses.RUNS, message -> runs.record(message.body()));
     vertx
         .eventBus()
         .<JsonObject>consumer(Addresses.ROWS, message -> runs.recordRemoved(message.body()));

@@ -4,6 +4,7 @@ import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.ServerSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
+import io.featureduck.event.Addresses;
 import io.featureduck.lookup.ServedView;
 import io.featureduck.lookup.ViewCatalog;
 import io.featureduck.plan.Feature;
@@ -49,7 +50,6 @@ import tools.jackson.databind.node.ObjectNode;
 final class StatusRoutes {
   private static final Logger LOG = LoggerFactory.getLogger(StatusRoutes.class);
 
-  private static final String MATERIALIZE_ADDRESS = "featureduck.materialize";
   private static final CharSequence METRICS_TEXT =
       HttpHeaders.createOptimized("text/plain; version=0.0.4; charset=utf-8");
   private static final JsonMapper JSON = new JsonMapper();
@@ -324,7 +324,7 @@ final class StatusRoutes {
     return vertx
         .eventBus()
         .<JsonObject>request(
-            MATERIALIZE_ADDRESS,
+            Addresses.MATERIALIZE,
             new JsonObject().put("view", view).put("full", full),
             new DeliveryOptions().setSendTimeout(RUN_START_TIMEOUT_MILLIS))
         .map(reply -> bytes(JSON.createObjectNode().put("run_id", reply.body().getLong("run_id"))))

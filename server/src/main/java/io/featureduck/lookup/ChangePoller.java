@@ -1,6 +1,7 @@
 package io.featureduck.lookup;
 
 import io.featureduck.definition.OnlineStoreSettings;
+import io.featureduck.event.Addresses;
 import io.featureduck.metrics.FreshnessMetrics;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.store.OnlineStore;
@@ -8,13 +9,11 @@ import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.VerticleBase;
 import io.vertx.sqlclient.SqlConnection;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -36,7 +35,6 @@ public final class ChangePoller extends VerticleBase {
   private static final long GENERATIONS_MAX = 100;
   private static final long FRESHNESS_MILLIS = 5_000;
   private static final long POLL_TIMEOUT_MILLIS = 2_000;
-  private static final String CHANGES_ADDRESS = "featureduck.changes";
 
   private final OnlineStoreSettings settings;
   private final OnlineStore store;
@@ -80,7 +78,7 @@ public final class ChangePoller extends VerticleBase {
   @Override
   public Future<Void> start() {
     connection = new StoreConnection(vertx, settings);
-    vertx.eventBus().consumer(CHANGES_ADDRESS).handler(record -> hasten());
+    vertx.eventBus().consumer(Addresses.CHANGES).handler(record -> hasten());
     Future<Void> first = pollOnce().eventually(this::readFreshness).otherwiseEmpty();
     if (settings.type() == OnlineStoreSettings.Type.POSTGRES) {
       ChangeListener hastening = new ChangeListener(vertx, settings, this::hasten, metrics);
@@ -207,50 +205,66 @@ public final class ChangePoller extends VerticleBase {
       StoreChanges.Standing standing = byView.get(view.name());
       if (standing != null
           && standing.version() == view.definition().version()
-          && (anew || standing.generation() != view.generation())) {
-        following.add(followChanges(open, view, standing.generation(), anew));
+          && (anew || isBehind(view, standing))) {
+        following.add(followChanges(open, view, standing, anew));
       }
     }
     return Future.all(following).<Void>mapEmpty().onSuccess(nothing -> followed = open);
   }
 
+  private static boolean isBehind(ServedView view, StoreChanges.Standing standing) {
+    // A commit that was read with those before it came later than its standing.
+    return standing.generation() != view.generation()
+        || (standing.asOf().isPresent() && !standing.asOf().equals(view.asOf()));
+  }
+
   private Future<Void> followChanges(
-      SqlConnection open, ServedView view, long newest, boolean anew) {
+      SqlConnection open, ServedView view, StoreChanges.Standing standing, boolean anew) {
     long known = view.generation();
-    boolean all = anew || newest < known || newest - known > GENERATIONS_MAX;
-    long after = all ? newest - 1 : known;
+    long newest = standing.generation();
+    boolean readsOn = newest >= known && newest - known <= GENERATIONS_MAX;
+    long after = readsOn ? known : newest - 1;
     return changes
         .after(open, view.name(), view.definition().version(), after)
         .timeout(POLL_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
-        .map(commits -> apply(view, after, newest, all, commits));
+        .map(commits -> apply(view, after, standing, anew, !readsOn, commits));
   }
 
   /**
    * @param after the generation that {@code commits} follow
-   * @param all whether every row may have changed, whatever {@code commits} say
+   * @param anew whether every row may have changed, whatever {@code commits} say
+   * @param skipped whether there were commits between what is known and {@code commits}
    */
   private @Nullable Void apply(
-      ServedView view, long after, long newest, boolean all, List<StoreChanges.Change> commits) {
+      ServedView view,
+      long after,
+      StoreChanges.Standing standing,
+      boolean anew,
+      boolean skipped,
+      List<StoreChanges.Change> commits) {
     long expected = after;
-    long reached = newest;
-    boolean drop = all;
+    long reached = standing.generation();
+    boolean drop = anew;
+    boolean forget = skipped;
     List<String> keys = new ArrayList<>();
-    Optional<Instant> asOf = Optional.empty();
     for (StoreChanges.Change commit : commits) {
       expected++;
       reached = commit.generation();
-      // A generation that was skipped is one whose keys have been pruned.
-      drop |= reached != expected || commit.keys().isEmpty();
+      // A generation that is missing is one whose keys have been pruned.
+      forget |= reached != expected;
+      drop |= commit.keys().isEmpty();
       keys.addAll(commit.keys().orElse(List.of()));
-      asOf = commit.asOf().isPresent() ? commit.asOf() : asOf;
     }
-    if (drop || reached != expected) {
+    if (forget || reached != expected) {
+      view.forgetAll();
+    } else if (drop) {
       view.dropAll();
     } else {
       view.moveEpoch();
-      cache.invalidate(view, keys);
     }
-    view.reached(reached, asOf);
+    // Also where no entry counts any more: one of an erased entity isn't to be served as stale.
+    cache.invalidate(view, keys);
+    view.reached(reached, standing.asOf());
     return null;
   }
 

@@ -46,7 +46,7 @@ public final class FeatureCache {
 
   /** Returns the row if it may be served while the store is away, else UNREAD. */
   FeatureRow stale(ServedView view, String entity) {
-    return within(staleNanos, view, entity, 0);
+    return within(staleNanos, view, entity, view.staleSince());
   }
 
   private FeatureRow within(long ageNanosMax, ServedView view, String entity, long epochMin) {

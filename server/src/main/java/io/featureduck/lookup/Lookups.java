@@ -257,6 +257,8 @@ public final class Lookups {
 
   private void failed(ViewQueue queue, List<Pending> batch, Throwable cause) {
     ErrorCode code = cause instanceof FeatureException e ? e.code() : ErrorCode.INTERNAL;
+    // At once: what comes of asking below may come after a query that the store has answered.
+    queue.storeAway = isAway(code);
     if (code == ErrorCode.INVALID_REQUEST && batch.size() > 1) {
       retryAlone(queue, batch);
       return;
@@ -282,8 +284,7 @@ public final class Lookups {
   }
 
   private void giveUp(ViewQueue queue, List<Pending> batch, Throwable cause, ErrorCode code) {
-    boolean away = code == ErrorCode.STORE_UNAVAILABLE || code == ErrorCode.STORE_TIMEOUT;
-    queue.storeAway = away;
+    boolean away = isAway(code);
     for (int i = 0; i < batch.size(); i++) {
       Pending pending = batch.get(i);
       if (away) {
@@ -292,6 +293,10 @@ public final class Lookups {
         pending.fail(cause);
       }
     }
+  }
+
+  private static boolean isAway(ErrorCode code) {
+    return code == ErrorCode.STORE_UNAVAILABLE || code == ErrorCode.STORE_TIMEOUT;
   }
 
   private void retryAlone(ViewQueue queue, List<Pending> batch) {

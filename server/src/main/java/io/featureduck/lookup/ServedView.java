@@ -20,9 +20,11 @@ public final class ServedView {
   /* An epoch is the time between two commits as far as this process knows of them. Each lookup notes
    * the epoch when it is sent. The epoch moves first, then entries go; so a row that was read in an
    * older epoch either finds the epoch moved and isn't cached, or is cached before its removal. Where
-   * all rows may have changed, nothing is removed: entries of epochs before validSince don't count. */
+   * all rows may have changed, nothing is removed: entries of epochs before validSince don't count.
+   * They may still be served while the store is away, but for those of epochs before staleSince. */
   private volatile long epoch = 1;
   private volatile long validSince = 1;
+  private volatile long staleSince = 1;
   private volatile long generation;
   private volatile Optional<Instant> asOf;
   private volatile byte[] tail;
@@ -90,9 +92,8 @@ public final class ServedView {
     return validSince;
   }
 
-  /** Tells whether a commit is known here, and entries that it made old are gone. */
-  public boolean hasReached(long wanted) {
-    return generation >= wanted;
+  long staleSince() {
+    return staleSince;
   }
 
   long generation() {
@@ -110,6 +111,15 @@ public final class ServedView {
   void dropAll() {
     moveEpoch();
     validSince = epoch;
+  }
+
+  /**
+   * Begins an epoch after commits of which nobody knows any more what they changed. An entity may
+   * have been erased by one, so what was read before isn't served while the store is away, either.
+   */
+  void forgetAll() {
+    dropAll();
+    staleSince = validSince;
   }
 
   /** Notes which commit the view stands at, once its entries are gone. */

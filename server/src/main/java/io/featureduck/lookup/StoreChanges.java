@@ -28,16 +28,16 @@ final class StoreChanges {
    *
    * @param hash of its definition
    * @param generation of its newest commit; 0 before the first
+   * @param asOf the instant its rows were computed for; empty before the first run
    */
-  record Standing(String view, int version, String hash, long generation) {}
+  record Standing(String view, int version, String hash, long generation, Optional<Instant> asOf) {}
 
   /**
    * A commit.
    *
    * @param keys of the entities it changed; empty where it may have changed all
-   * @param asOf the instant its rows were computed for; empty where no run computed them
    */
-  record Change(long generation, Optional<List<String>> keys, Optional<Instant> asOf) {}
+  record Change(long generation, Optional<List<String>> keys) {}
 
   StoreChanges(OnlineStoreSettings settings) {
     // MySQL's tables are in the connection's database.
@@ -50,7 +50,10 @@ final class StoreChanges {
         """
         SELECT v.view, v.version, v.hash,
           (SELECT coalesce(max(c.generation), 0) FROM %1$sfeatureduck_changes c
-           WHERE c.view = v.view AND c.version = v.version)
+           WHERE c.view = v.view AND c.version = v.version),
+          (SELECT max(r.upper_bound) FROM %1$sfeatureduck_watermarks w
+           JOIN %1$sfeatureduck_runs r ON r.run_id = w.run_id
+           WHERE w.view = v.view AND w.version = v.version)
         FROM %1$sfeatureduck_views v WHERE v.live
         """
             .formatted(schema);
@@ -66,8 +69,7 @@ final class StoreChanges {
         };
     changesSql =
         """
-        SELECT c.generation, %2$s, r.upper_bound
-        FROM %1$sfeatureduck_changes c LEFT JOIN %1$sfeatureduck_runs r ON r.run_id = c.run_id
+        SELECT c.generation, %2$s FROM %1$sfeatureduck_changes c
         WHERE %3$s ORDER BY c.generation
         """
             .formatted(schema, keys, where);
@@ -81,8 +83,14 @@ final class StoreChanges {
   private static List<Standing> standings(RowSet<Row> rows) {
     List<Standing> standings = new ArrayList<>();
     for (Row row : rows) {
+      @Nullable OffsetDateTime asOf = RowJson.instant(row.getValue(4));
       standings.add(
-          new Standing(row.getString(0), row.getInteger(1), row.getString(2), row.getLong(3)));
+          new Standing(
+              row.getString(0),
+              row.getInteger(1),
+              row.getString(2),
+              row.getLong(3),
+              Optional.ofNullable(asOf).map(OffsetDateTime::toInstant)));
     }
     return standings;
   }
@@ -97,12 +105,7 @@ final class StoreChanges {
   private static List<Change> changes(RowSet<Row> rows) {
     List<Change> changes = new ArrayList<>();
     for (Row row : rows) {
-      @Nullable OffsetDateTime asOf = RowJson.instant(row.getValue(2));
-      changes.add(
-          new Change(
-              row.getLong(0),
-              keys(row.getString(1)),
-              Optional.ofNullable(asOf).map(OffsetDateTime::toInstant)));
+      changes.add(new Change(row.getLong(0), keys(row.getString(1))));
     }
     return changes;
   }

@@ -28,6 +28,7 @@ public final class LookupMetrics {
     queries.put("ok", new LongAdder());
     shed.put("queue_full", new LongAdder());
     shed.put("queue_delay", new LongAdder());
+    shed.put("erasures", new LongAdder());
   }
 
   /** Returns the counters of a version of a view; the same ones each time. */

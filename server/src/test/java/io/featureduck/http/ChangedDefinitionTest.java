@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.featureduck.http.ServedStore.Answer;
 import java.sql.SQLException;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -102,6 +104,29 @@ class ChangedDefinitionTest {
           .isEqualTo(4);
       assertThat(answer.body()).doesNotContain("gone" + feature);
     }
+  }
+
+  private double cacheMisses() {
+    Matcher line =
+        Pattern.compile("featureduck_cache_requests_total\\{result=\"miss\"} (\\S+)")
+            .matcher(served.get("/metrics").body());
+    assertThat(line.find()).isTrue();
+    return Double.parseDouble(line.group(1));
+  }
+
+  @Test
+  void lookups_askedAgain_areCountedOnce() throws Exception {
+    double before = cacheMisses();
+    for (int feature = 0; feature < 2; feature++) {
+      drop(feature);
+      Answer answer =
+          feature == 0
+              ? served.get("/features/users/7")
+              : served.post("/features/users/batch", "{\"entities\": [3, 4, 5]}");
+      assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+    }
+
+    assertThat(cacheMisses() - before).isEqualTo(4);
   }
 
   @Test

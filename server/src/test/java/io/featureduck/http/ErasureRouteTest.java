@@ -4,16 +4,32 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.featureduck.http.ServedStore.Answer;
+import io.featureduck.lookup.ServedView;
+import io.featureduck.metrics.FreshnessMetrics;
+import io.featureduck.metrics.LookupMetrics;
+import io.featureduck.metrics.PrometheusSeries;
+import io.featureduck.metrics.RunMetrics;
 import io.featureduck.store.Erasure;
 import io.featureduck.store.OnlineStore;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.vertx.core.Future;
+import io.vertx.core.http.HttpServer;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -133,6 +149,93 @@ class ErasureRouteTest {
     assertThat(served.store().finishErasures("users")).isEqualTo(1);
 
     ServedStore.await(() -> served.get("/features/users/a").status() == 404);
+  }
+
+  @Test
+  void delete_serverCannotSeeTheCommit_isPendingAndNotSaidToBeGone() throws Exception {
+    StoreProxy proxy = new StoreProxy(served.vertx(), served.database().port());
+    served.start(
+        ServedStore.server(1_000, 64 * 1_024),
+        ServedStore.settings(
+            "postgresql://postgres@127.0.0.1:%d/%s"
+                .formatted(proxy.port(), served.database().name())));
+    assertThat(served.get("/features/users/a").status()).isEqualTo(200);
+    proxy.hold(StoreProxy.Kind.POLLS);
+
+    Answer answer = delete("/features/users/a");
+
+    assertThat(query("SELECT entity_key FROM online_users WHERE entity_key = 'a'")).isEmpty();
+    assertThat(served.get("/features/users/a").status()).isEqualTo(200);
+    assertThat(answer.status()).as(answer.body()).isEqualTo(202);
+    assertThat(answer.json().path("status").asString()).isEqualTo("pending");
+
+    proxy.heal();
+
+    assertThat(delete("/features/users/a").status()).isEqualTo(204);
+    assertThat(served.get("/features/users/a").status()).isEqualTo(404);
+  }
+
+  @Test
+  void delete_manyWaitForARun_areRefusedOnceTheirTimeIsOver() throws Exception {
+    LookupMetrics metrics = new LookupMetrics();
+    ServedView view =
+        new ServedView(served.store().liveView("users").orElseThrow(), metrics.view("users", 1));
+    ErasureRoute route =
+        new ErasureRoute(
+            served.vertx(),
+            served.store(),
+            Future::succeededFuture,
+            metrics,
+            InstantSource.system(),
+            Duration.ofMillis(300));
+    HttpServer server =
+        served
+            .vertx()
+            .createHttpServer()
+            .requestHandler(request -> route.handle(request, view, request.uri().substring(1)))
+            .listen(0, "127.0.0.1")
+            .await(10, SECONDS);
+    List<Integer> statuses = new ArrayList<>();
+    try (HttpClient client = HttpClient.newHttpClient();
+        Connection run = served.database().connect();
+        Statement statement = run.createStatement()) {
+      run.setAutoCommit(false);
+      boolean ignored =
+          statement.execute("UPDATE online_users SET score = 9 WHERE entity_key = 'a'");
+      List<CompletableFuture<HttpResponse<String>>> asked = new ArrayList<>();
+      for (String entity : List.of("a", "b", "c", "d", "e", "f", "g", "h")) {
+        asked.add(
+            client.sendAsync(
+                HttpRequest.newBuilder(
+                        URI.create("http://127.0.0.1:" + server.actualPort() + "/" + entity))
+                    .DELETE()
+                    .build(),
+                BodyHandlers.ofString()));
+      }
+      for (CompletableFuture<HttpResponse<String>> answer : asked) {
+        statuses.add(answer.get(20, SECONDS).statusCode());
+      }
+      run.rollback();
+    }
+    // Two at a time wait that long; others may begin in their last moment.
+    assertThat(statuses).contains(202, 503).containsOnly(202, 503);
+    long refused = statuses.stream().filter(status -> status == 503).count();
+    assertThat(refused).isGreaterThanOrEqualTo(4);
+    assertThat(query("SELECT count(*) FROM featureduck_tombstones"))
+        .containsExactly(String.valueOf(statuses.size() - refused));
+    PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    registry
+        .getPrometheusRegistry()
+        .register(
+            new PrometheusSeries(
+                metrics,
+                new FreshnessMetrics(List.of()),
+                new RunMetrics(),
+                () -> 0,
+                () -> 0,
+                InstantSource.system()));
+    assertThat(registry.scrape())
+        .contains("featureduck_shed_total{reason=\"erasures\"} %d.0".formatted(refused));
   }
 
   @Test

@@ -226,6 +226,110 @@ class StoreFaultTest {
     ServedStore.await(() -> served.get("/features/cached/1").body().contains("\"purchases\":2}"));
   }
 
+  /** Removes entity 1 and notes it, as an erasure does, that many generations on. */
+  private static String erasure(int generations) {
+    return """
+    DELETE FROM online_cached WHERE entity_key = '1';
+    INSERT INTO featureduck_changes (view, version, generation, keys)
+      SELECT view, version, max(generation) + %d, '["1"]' FROM featureduck_changes
+      WHERE view = 'cached' GROUP BY view, version
+    """
+        .formatted(generations);
+  }
+
+  private void read(String... entities) {
+    for (String entity : entities) {
+      assertThat(served.get("/features/cached/" + entity).status()).as(entity).isEqualTo(200);
+    }
+  }
+
+  private void awaitStoreUp(boolean up) {
+    String line = "featureduck_store_up " + (up ? "1.0" : "0.0");
+    ServedStore.await(() -> served.get("/metrics").body().contains(line));
+  }
+
+  /** Cuts the store off, and waits until lookups have come to know. */
+  private void cutForGood() {
+    proxy.cut();
+    awaitStoreUp(false);
+    assertThat(served.get("/features/cached/404").status()).isEqualTo(503);
+  }
+
+  private void assertStale(String entity) {
+    Answer answer = served.get("/features/cached/" + entity);
+    assertThat(answer.status()).as(answer.body()).isEqualTo(200);
+    assertThat(answer.body()).contains("\"stale\":true");
+  }
+
+  private void assertNotServed(String entity) {
+    Answer answer = served.get("/features/cached/" + entity);
+    assertThat(answer.status()).as(answer.body()).isEqualTo(503);
+  }
+
+  @Test
+  void get_storeAwayAfterAnErasureBesideACommitOfAll_isNotTheErasedRow() throws Exception {
+    read("1", "2", "3");
+    String before = served.get("/features/cached/2").json().path("as_of").asString();
+
+    served.commit("cached", erasure(1), "NULL");
+    ServedStore.await(
+        () -> !served.get("/features/cached/2").json().path("as_of").asString().equals(before));
+    cutForGood();
+
+    assertNotServed("1");
+    assertStale("3");
+  }
+
+  @Test
+  void get_storeAwayAfterAnErasureBeforeAReconnect_isNotTheErasedRow() throws Exception {
+    read("1", "2", "3");
+    cutForGood();
+
+    served.database().execute(erasure(1));
+    proxy.heal();
+    awaitStoreUp(true);
+    cutForGood();
+
+    assertNotServed("1");
+    assertStale("3");
+  }
+
+  @Test
+  void get_storeAwayAfterCommitsThatWerePruned_isNoOldRow() throws Exception {
+    read("1", "2", "3");
+    cutForGood();
+
+    served.database().execute(erasure(2));
+    proxy.heal();
+    awaitStoreUp(true);
+    ServedStore.await(() -> served.get("/features/cached/2").status() == 200);
+    cutForGood();
+
+    assertNotServed("1");
+    assertNotServed("3");
+    // What was read since then isn't stale at all.
+    read("2");
+  }
+
+  @Test
+  void get_runThenErasureBeforeAReconnect_hasTheInstantOfTheRun() throws Exception {
+    served.register("new", CUSTOMER, COUNT, "");
+    ServedStore.await(() ->
+        served.get("/features/new/1").json().path("code").asString().equals("store_unavailable"));
+    String before = served.get("/features/cached/2").json().path("as_of").asString();
+    cutForGood();
+
+    served.commit("cached", "", "NULL");
+    served.database().execute(erasure(1));
+    served.commit("new", "CREATE TABLE online_new AS SELECT * FROM online_cached", "NULL");
+    served.database().execute(erasure(1).replace("cached", "new"));
+    proxy.heal();
+
+    ServedStore.await(() -> served.get("/features/new/2").status() == 200);
+    assertThat(served.get("/features/cached/2").json().path("as_of").asString())
+        .isGreaterThan(before);
+  }
+
   @Test
   void connect_answeredAfterTheTimeout_isClosedAgain() {
     served.get("/features/uncached/1");

@@ -297,6 +297,7 @@ abstract class FeatureTableContract {
     }
   }
 
+  /** A kind that can't keep some of these hides this method by one that leaves them out. */
   static Stream<Case> values() {
     return Stream.of(
         new Case("BOOL", true, "true"),
@@ -414,9 +415,6 @@ abstract class FeatureTableContract {
   @ParameterizedTest
   @MethodSource("values")
   void fetch_value_isTheSameJsonInEachKind(Case given) throws Exception {
-    if (!holds(given.value())) {
-      return;
-    }
     LiveView view = view(feature("before", "INT32"), feature("f", given.type()));
     rows().create(view);
     put(view, "k", 1L, given.value());

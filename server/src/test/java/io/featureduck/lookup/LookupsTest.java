@@ -18,6 +18,7 @@ import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.Vertx;
+import io.vertx.pgclient.PgException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -88,6 +89,16 @@ class LookupsTest {
 
     void fail(int query, ErrorCode code) {
       held.get(query).fail(new FeatureException(code, "as the test wants it"));
+    }
+
+    /** Has the store say that a column of the query is not there. */
+    void refuse(int query) {
+      held.get(query)
+          .fail(
+              new FeatureException(
+                  ErrorCode.STORE_UNAVAILABLE,
+                  "as the test wants it",
+                  new PgException("no such column", "ERROR", "42703", "")));
     }
   }
 
@@ -297,6 +308,60 @@ class LookupsTest {
     assertThat(readings.get(0).succeeded()).isTrue();
     assertThat(code(readings.get(1))).isEqualTo(ErrorCode.INVALID_REQUEST);
     assertThat(readings.get(2).succeeded()).isTrue();
+  }
+
+  @Test
+  void read_refusedByAnotherDefinition_isToBeAskedAgain() throws Exception {
+    outdated = Future.succeededFuture(true);
+    Lookups lookups = lookups();
+    List<Future<Reading>> readings =
+        onLoop(() -> List.of(lookups.read(view, "a"), lookups.read(view, "b")));
+
+    onLoop(() -> table.refuse(0));
+
+    assertThat(readings).allMatch(reading -> reading.cause() instanceof OutdatedViewException);
+    assertThat(((OutdatedViewException) readings.getFirst().cause()).reason().code())
+        .isEqualTo(ErrorCode.STORE_UNAVAILABLE);
+  }
+
+  @Test
+  void read_refusedAndNobodyKnowsTheDefinition_failsAsItDid() throws Exception {
+    outdated = Future.failedFuture("as the test wants it");
+    Lookups lookups = lookups();
+    Future<Reading> reading = onLoop(() -> lookups.read(view, "a"));
+
+    onLoop(() -> table.refuse(0));
+
+    assertThat(code(reading)).isEqualTo(ErrorCode.STORE_UNAVAILABLE);
+  }
+
+  @Test
+  void read_storeAnswersWhileTheDefinitionIsAskedFor_isNotTakenToBeAway() throws Exception {
+    Promise<Boolean> asked = Promise.promise();
+    outdated = asked.future();
+    Lookups lookups = lookups();
+    Future<Reading> old = onLoop(() -> lookups.read(view, "stale"));
+    onLoop(() -> table.answer(0, row("1")));
+    assertThat(old.succeeded()).isTrue();
+    view.dropAll();
+    Future<Reading> refused = onLoop(() -> lookups.read(view, "a"));
+    onLoop(() -> table.refuse(1));
+    assertThat(refused.isComplete()).isFalse();
+    Future<Reading> answered = onLoop(() -> lookups.read(view, "b"));
+    onLoop(() -> table.answer(2, row("1")));
+    assertThat(answered.succeeded()).isTrue();
+
+    asked.complete(false);
+    onLoop(() -> {});
+
+    assertThat(code(refused)).isEqualTo(ErrorCode.STORE_UNAVAILABLE);
+    // Else what is asked for beside a query that is out would be answered from old rows.
+    Future<Reading> out = onLoop(() -> lookups.read(view, "c"));
+    Future<Reading> next = onLoop(() -> lookups.read(view, "stale"));
+    assertThat(out.isComplete()).isFalse();
+    assertThat(next.isComplete()).isFalse();
+    onLoop(() -> table.answer(4, row("2")));
+    assertThat(next.result().stale()).isFalse();
   }
 
   @Test

@@ -5,11 +5,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.Storage;
-import io.featureduck.plan.Feature;
 import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
 import io.featureduck.testing.TestMariaDb;
-import io.featureduck.type.FeatureType;
-import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -61,16 +59,9 @@ record MariaDbRows(TestMariaDb.Database database, Storage storage) implements St
   }
 
   @Override
-  public void create(LiveView view) throws SQLException {
-    List<String> columns = new ArrayList<>();
-    for (Feature feature : view.features()) {
-      columns.add(identifier(feature.name()) + " " + column(feature.type()) + ", ");
-    }
-    database.execute(
-        "CREATE TABLE %s (entity_key VARBINARY(2048) PRIMARY KEY, %sevent_timestamp DATETIME(6), updated_at DATETIME(6) NOT NULL)"
-            .formatted(
-                view.table(),
-                storage == Storage.JSONB ? "features JSON NOT NULL, " : String.join("", columns)));
+  public void create(LiveView view) {
+    OnlineStore.open(settings(port(), Duration.ofSeconds(10)))
+        .createFeatureTable(view, view.features());
   }
 
   @Override
@@ -142,30 +133,5 @@ record MariaDbRows(TestMariaDb.Database database, Storage storage) implements St
         boolean ignored = statement.execute("KILL " + session);
       }
     }
-  }
-
-  private static String identifier(String name) {
-    return '`' + name.replace("`", "``") + '`';
-  }
-
-  private static String column(FeatureType type) {
-    return switch (type) {
-      case FeatureType.Decimal(int precision, int scale) ->
-          "DECIMAL(%d,%d)".formatted(precision, scale);
-      case FeatureType.Array array -> "JSON";
-      case Primitive primitive ->
-          switch (primitive) {
-            case BOOL -> "BOOLEAN";
-            case INT32 -> "INT";
-            case INT64 -> "BIGINT";
-            case FLOAT32 -> "FLOAT";
-            case FLOAT64 -> "DOUBLE";
-            case STRING -> "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-            case BYTES -> "LONGBLOB";
-            case DATE -> "DATE";
-            case TIMESTAMP -> "DATETIME(6)";
-            case JSON -> "JSON";
-          };
-    };
   }
 }

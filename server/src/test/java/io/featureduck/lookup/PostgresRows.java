@@ -3,11 +3,9 @@ package io.featureduck.lookup;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.definition.Storage;
 import io.featureduck.lookup.StoredRows.Json;
-import io.featureduck.plan.Feature;
 import io.featureduck.store.LiveView;
+import io.featureduck.store.OnlineStore;
 import io.featureduck.testing.TestPostgres;
-import io.featureduck.type.FeatureType;
-import io.featureduck.type.FeatureType.Primitive;
 import java.math.BigDecimal;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -22,8 +20,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Rows in PostgreSQL. Values go there as text that is cast to the column's type. */
-record PostgresRows(TestPostgres.Database database, Storage storage) implements StoredRows {
-  static PostgresRows of(Storage storage) {
+public record PostgresRows(TestPostgres.Database database, Storage storage) implements StoredRows {
+  public static PostgresRows of(Storage storage) {
     try {
       return new PostgresRows(TestPostgres.newDatabase(), storage);
     } catch (SQLException e) {
@@ -51,16 +49,12 @@ record PostgresRows(TestPostgres.Database database, Storage storage) implements 
   }
 
   @Override
-  public void create(LiveView view) throws SQLException {
-    List<String> columns = new ArrayList<>();
-    for (Feature feature : view.features()) {
-      columns.add(identifier(feature.name()) + " " + column(feature.type()) + ", ");
-    }
-    database.execute(
-        "CREATE TABLE %s (entity_key TEXT COLLATE \"C\" PRIMARY KEY, %sevent_timestamp TIMESTAMPTZ, updated_at TIMESTAMPTZ NOT NULL)"
-            .formatted(
-                view.table(),
-                storage == Storage.JSONB ? "features JSONB NOT NULL, " : String.join("", columns)));
+  public void create(LiveView view) {
+    store().createFeatureTable(view, view.features());
+  }
+
+  private OnlineStore store() {
+    return OnlineStore.open(settings(port(), Duration.ofSeconds(10)));
   }
 
   @Override
@@ -84,7 +78,7 @@ record PostgresRows(TestPostgres.Database database, Storage storage) implements 
     } else {
       for (int i = 0; i < values.size(); i++) {
         texts.add(text(values.get(i)));
-        casts.append(", ?::").append(column(view.features().get(i).type()));
+        casts.append(", ?::").append(store().columnType(view.features().get(i).type()));
       }
     }
     texts.add(event == null ? null : StoredRows.instant(event));
@@ -105,31 +99,6 @@ record PostgresRows(TestPostgres.Database database, Storage storage) implements 
   public void killSessions() throws SQLException {
     database.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'featureduck' AND datname = current_database()");
-  }
-
-  private static String identifier(String name) {
-    return '"' + name.replace("\"", "\"\"") + '"';
-  }
-
-  private static String column(FeatureType type) {
-    return switch (type) {
-      case FeatureType.Decimal(int precision, int scale) ->
-          "NUMERIC(%d,%d)".formatted(precision, scale);
-      case FeatureType.Array(FeatureType element) -> column(element) + "[]";
-      case Primitive primitive ->
-          switch (primitive) {
-            case BOOL -> "BOOLEAN";
-            case INT32 -> "INTEGER";
-            case INT64 -> "BIGINT";
-            case FLOAT32 -> "REAL";
-            case FLOAT64 -> "DOUBLE PRECISION";
-            case STRING -> "TEXT";
-            case BYTES -> "BYTEA";
-            case DATE -> "DATE";
-            case TIMESTAMP -> "TIMESTAMPTZ";
-            case JSON -> "JSONB";
-          };
-    };
   }
 
   private static @Nullable String text(@Nullable Object value) {

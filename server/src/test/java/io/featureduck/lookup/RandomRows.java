@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Features and rows by chance, and what a plain reading of the contract makes of their values. */
-final class RandomRows {
+public final class RandomRows {
   private static final LocalDate LAST_DAY = LocalDate.of(9999, 12, 31);
 
   private final Random random;
@@ -27,13 +27,13 @@ final class RandomRows {
   /**
    * @param holds which values may be made
    */
-  RandomRows(Random random, Predicate<Object> holds) {
+  public RandomRows(Random random, Predicate<Object> holds) {
     this.random = random;
     this.holds = holds;
   }
 
   /** Returns one or more features of each type, in any order. */
-  List<Feature> features() {
+  public List<Feature> features() {
     List<Feature> features = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       FeatureType type = i < 12 ? scalar(i) : type();
@@ -58,7 +58,7 @@ final class RandomRows {
   }
 
   /** Returns a value of each feature, some of them null. */
-  List<@Nullable Object> row(List<Feature> features) {
+  public List<@Nullable Object> row(List<Feature> features) {
     List<@Nullable Object> values = new ArrayList<>();
     for (Feature feature : features) {
       values.add(valueOrNull(feature.type()));
@@ -155,7 +155,7 @@ final class RandomRows {
   }
 
   /** Returns the object of features that an answer has. */
-  static String json(List<Feature> features, List<@Nullable Object> values) {
+  public static String json(List<Feature> features, List<@Nullable Object> values) {
     StringBuilder json = new StringBuilder("{");
     for (int i = 0; i < features.size(); i++) {
       json.append(i == 0 ? "" : ",").append(quoted(features.get(i).name())).append(':');

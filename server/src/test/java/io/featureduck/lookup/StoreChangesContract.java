@@ -54,51 +54,56 @@ abstract class StoreChangesContract {
         .await(10, SECONDS);
   }
 
-  private void commit(String view, int version, String runId, long generation, String keys)
-      throws Exception {
+  private void commit(String view, int version, long generation, String keys) throws Exception {
     execute(
-        "INSERT INTO featureduck_changes (view, version, run_id, generation, keys) VALUES ('%s', %d, %s, %d, %s)"
-            .formatted(view, version, runId, generation, keys));
+        "INSERT INTO featureduck_changes (view, version, generation, keys) VALUES ('%s', %d, %d, %s)"
+            .formatted(view, version, generation, keys));
   }
 
   @Test
   void standings_someVersions_areTheLiveOnesWithTheirNewestCommit() throws Exception {
-    commit("a", 1, "NULL", 9, "NULL");
-    commit("a", 2, "NULL", 1, "NULL");
-    commit("a", 2, "NULL", 2, "NULL");
+    commit("a", 1, 9, "NULL");
+    commit("a", 2, 1, "NULL");
+    commit("a", 2, 2, "NULL");
+    execute(
+        "INSERT INTO featureduck_runs (view, version, kind, status, engine, upper_bound, host) VALUES"
+            + " ('a', 2, 'full', 'succeeded', 'duckdb', '2026-11-23 10:00:00.123456', 'test'),"
+            + " ('a', 2, 'full', 'failed', 'duckdb', '2026-11-23 11:00:00', 'test'),"
+            + " ('a', 1, 'full', 'succeeded', 'duckdb', '2026-11-23 12:00:00', 'test')");
+    execute(
+        "INSERT INTO featureduck_watermarks (view, version, source, watermark, run_id, rows)"
+            + " VALUES ('a', 2, 's', '2026-11-23 10:00:00', 1, 0),"
+            + " ('a', 2, 't', '2026-11-23 10:00:00', 1, 0), ('a', 1, 's', '2026-11-23 12:00:00', 3, 0)");
 
     List<Standing> standings = ask(new StoreChanges(settings())::standings);
 
     assertThat(standings)
-        .containsExactlyInAnyOrder(new Standing("a", 2, "h2", 2), new Standing("b", 1, "h3", 0));
+        .containsExactlyInAnyOrder(
+            new Standing(
+                "a", 2, "h2", 2, Optional.of(Instant.parse("2026-11-23T10:00:00.123456Z"))),
+            new Standing("b", 1, "h3", 0, Optional.empty()));
   }
 
   @Test
-  void after_someCommits_areThoseInOrderWithKeysAndInstant() throws Exception {
-    execute(
-        "INSERT INTO featureduck_runs (view, version, kind, status, engine, upper_bound, host) VALUES"
-            + " ('a', 2, 'full', 'succeeded', 'duckdb', '2026-11-23 10:00:00.123456', 'test')");
-    commit("a", 2, "1", 3, "'[\"k|1\", \"it''s\", \"🦆\", \"q\\\"\"]'".replace("\\", backslash()));
-    commit("a", 2, "NULL", 2, "NULL");
-    commit("a", 2, "NULL", 4, "'[]'");
-    commit("a", 2, "NULL", 5, "'{}'");
-    commit("a", 2, "NULL", 1, "NULL");
-    commit("a", 1, "NULL", 3, "NULL");
-    commit("b", 2, "NULL", 3, "NULL");
+  void after_someCommits_areThoseInOrderWithTheirKeys() throws Exception {
+    commit("a", 2, 3, "'[\"k|1\", \"it''s\", \"🦆\", \"q\\\"\"]'".replace("\\", backslash()));
+    commit("a", 2, 2, "NULL");
+    commit("a", 2, 4, "'[]'");
+    commit("a", 2, 5, "'{}'");
+    commit("a", 2, 1, "NULL");
+    commit("a", 1, 3, "NULL");
+    commit("b", 2, 3, "NULL");
     StoreChanges changes = new StoreChanges(settings());
 
     List<Change> after = ask(open -> changes.after(open, "a", 2, 1));
 
     assertThat(after)
         .containsExactly(
-            new Change(2, Optional.empty(), Optional.empty()),
-            new Change(
-                3,
-                Optional.of(List.of("k|1", "it's", "🦆", "q\"")),
-                Optional.of(Instant.parse("2026-11-23T10:00:00.123456Z"))),
-            new Change(4, Optional.of(List.of()), Optional.empty()),
+            new Change(2, Optional.empty()),
+            new Change(3, Optional.of(List.of("k|1", "it's", "🦆", "q\""))),
+            new Change(4, Optional.of(List.of())),
             // What nobody can tell may be any.
-            new Change(5, Optional.empty(), Optional.empty()));
+            new Change(5, Optional.empty()));
     List<Change> none = ask(open -> changes.after(open, "a", 2, 5));
     assertThat(none).isEmpty();
   }

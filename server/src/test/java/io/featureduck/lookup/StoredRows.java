@@ -20,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  * that runs write. A value is a Boolean, Long, Float, Double, BigDecimal, String, byte[],
  * LocalDate, LocalDateTime in UTC, {@link Json}, or a List of these and nulls.
  */
-interface StoredRows {
+public interface StoredRows {
   /** Text that is JSON. */
   record Json(String text) {}
 
