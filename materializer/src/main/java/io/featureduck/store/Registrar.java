@@ -62,6 +62,7 @@ public final class Registrar implements AutoCloseable {
   private final RegistryRecords registry;
   private final HistoryRecords history;
   private final ChangeRecords changes;
+  private final ErasureRecords erasures;
   private final Connection connection;
   private final Cancellation never = new Cancellation();
 
@@ -70,6 +71,7 @@ public final class Registrar implements AutoCloseable {
     this.registry = new RegistryRecords(database);
     this.history = new HistoryRecords(database);
     this.changes = new ChangeRecords(database);
+    this.erasures = new ErasureRecords(database);
     this.connection = connection;
   }
 
@@ -250,6 +252,7 @@ public final class Registrar implements AutoCloseable {
         registry.delete(connection, planned.view(), now.pending().get().version());
       }
       boolean ignored =
+      boolean ignored = registry.forgetErasuresOfOthers(connection, now, planned.definition());
           registry.insert(connection, planned.version(), State.PENDING, planned.definition(), by);
     }
     history.note(
@@ -282,6 +285,9 @@ public final class Registrar implements AutoCloseable {
 
   private void deleteVersions(
       ViewChange planned, List<RegisteredVersion> versions, Action action, String by)
+            if (action == Action.REMOVE) {
+              int ignored = erasures.forgetAll(connection, planned.view());
+            }
       throws SQLException {
     for (RegisteredVersion version : versions) {
       registry.delete(connection, planned.view(), version.version());
@@ -335,8 +341,8 @@ public final class Registrar implements AutoCloseable {
   }
 
   /**
-   * Drops the tables of versions that are gone, also of those that an earlier apply left; none
-   * where tables go with the transaction.
+   * Drops the tables of versions that are gone, also of those that an earlier apply left, and
+   * forgets whom views that are gone were to keep away; none where both go with the transaction.
    *
    * @return the tables
    * @throws FeatureException LOCKED where one is being written for too long: the next one drops it
@@ -365,6 +371,9 @@ public final class Registrar implements AutoCloseable {
 
   private Set<String> tables() throws SQLException {
     Set<String> tables = new HashSet<>();
+          for (String view : erasures.viewsThatAreGone(connection)) {
+            int ignored = erasures.forgetAll(connection, view);
+          }
     try (ResultSet rows =
         connection.getMetaData().getTables(connection.getCatalog(), null, "online%", null)) {
       while (rows.next()) {
