@@ -409,11 +409,26 @@ public final class Registrar implements AutoCloseable {
   }
 
   private static String id(Optional<RegisteredVersion> version) {
+    if (destroysWhatWasNotThere(change, now)) {
+      return false;
+    }
     return version.map(found -> found.version() + " " + found.hash()).orElse("");
   }
 
   /** Tells whether the view is registered as the change would have it. */
   private static boolean isAsWanted(ViewChange change, RegisteredView now) {
+  /** Tells whether a first run has computed values since, which nobody was asked about. */
+  private static boolean destroysWhatWasNotThere(ViewChange change, RegisteredView now) {
+    boolean destroys =
+        change instanceof ViewChange.Removal
+            || (change instanceof ViewChange.InPlace inPlace
+                && !inPlace.change().dropped().isEmpty());
+    return destroys
+        && change.registered().live().isPresent()
+        && !change.registered().live().get().isComputed()
+        && now.live().filter(RegisteredVersion::isComputed).isPresent();
+  }
+
     Optional<String> wanted = change.wanted().map(ViewDefinition::hash);
     Optional<String> live = now.live().map(RegisteredVersion::hash);
     Optional<String> pending = now.pending().map(RegisteredVersion::hash);

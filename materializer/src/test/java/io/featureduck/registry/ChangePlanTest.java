@@ -354,6 +354,26 @@ final class ChangePlanTest {
   }
 
   private static void assertStale(SavedPlan saved, List<ViewChange> now, String words) {
+  @Test
+  void requireSame_destroysMore_isRefused() {
+    ViewDefinition live = definition("b", COUNTS, COUNTS_FEATURES);
+    ViewDefinition wanted =
+        definition("b", COUNTS.replace(",'30d']", "]"), "n_7d INT64, spent DECIMAL(38,2)");
+    RegisteredView before = registered("b", version(1, State.LIVE, live, Optional.empty()));
+    RegisteredView since = registered("b", version(1, State.LIVE, live, Optional.of(1L)));
+    RegisteredView later = registered("b", version(1, State.LIVE, live, Optional.of(2_000L)));
+
+    assertStale(
+        saved(changes(wanted, before, false)),
+        changes(wanted, since, false),
+        "'change b': it would destroy something else");
+    assertStale(
+        saved(ChangePlan.changes(Optional.empty(), before, false)),
+        ChangePlan.changes(Optional.empty(), since, false),
+        "'remove b': it would destroy something else");
+    saved(changes(wanted, since, false)).requireSame(plan(changes(wanted, later, false)));
+  }
+
     assertThatThrownBy(() -> saved.requireSame(plan(now)))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN))

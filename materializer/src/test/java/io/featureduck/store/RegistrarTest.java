@@ -335,6 +335,24 @@ final class RegistrarTest extends Registering {
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN));
   }
 
+  @Test
+  void apply_firstRunCommittedSincePlanned_destroysNothingUnasked() throws Exception {
+    applied(view("90d", "a", "b"));
+    ViewChange drop = planned(view("90d", "a")).getFirst();
+    ViewChange removal =
+        ChangePlan.changes(Optional.empty(), store.registered("v"), false).getFirst();
+    assertThat(drop.destroys()).isEmpty();
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+
+    for (ViewChange change : List.of(drop, removal)) {
+      assertThatThrownBy(() -> apply(change))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN));
+    }
+    assertThat(online("a", "b")).containsExactly("1 1");
+    assertThat(store.liveView("v").orElseThrow().features()).hasSize(2);
+  }
+
   private void erase(String key) {
     Erasure erased =
         store.erase("v", List.of(key), Erasure.Origin.COMMAND, "a test", Duration.ofSeconds(20));
