@@ -343,6 +343,7 @@ public final class Materializer implements AutoCloseable {
    * @param asked which views, of the config or registered; empty for all
    * @param prune whether retired versions are to go
    * @throws FeatureException UNKNOWN_VIEW, with the nearest name
+    List<String> notes = new ArrayList<>();
    */
   public ChangePlan plan(List<String> asked, boolean prune) {
     Map<String, RegisteredView> registered = new TreeMap<>();
@@ -351,6 +352,7 @@ public final class Materializer implements AutoCloseable {
     definitions.views().forEach(view -> known.add(view.name()));
     for (String name : asked) {
       if (!known.contains(name)) {
+    changes.forEach(change -> notes.addAll(changedSources(change)));
         throw unknown(name, known);
       }
     }
@@ -368,7 +370,36 @@ public final class Materializer implements AutoCloseable {
         changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
       }
     }
-    return new ChangePlan(definitions.project(), store.place(), asked, prune, changes);
+    return new ChangePlan(definitions.project(), store.place(), asked, prune, changes, notes);
+  }
+
+  /**
+   * Says which sources of a view are declared in another way than when its rows were computed: no
+   * definition of the view has that, so there is nothing to apply.
+   */
+  private List<String> changedSources(ViewChange change) {
+    Optional<RegisteredVersion> live =
+        change.registered().live().filter(RegisteredVersion::isComputed);
+    boolean stays = change instanceof ViewChange.Unchanged || change instanceof ViewChange.InPlace;
+    if (live.isEmpty() || !stays || waits(change)) {
+      return List.of();
+    }
+    return store.sourceHashes(change.view(), live.get().version()).entrySet().stream()
+        .filter(read ->
+            definitions
+                .source(read.getKey())
+                .filter(source -> !SourceHash.of(source).equals(read.getValue()))
+                .isPresent())
+        .map(read ->
+            "View %s: source %s is declared otherwise than when it was last read, so the next run computes all rows anew."
+                .formatted(change.view(), read.getKey()))
+        .sorted()
+        .toList();
+  }
+
+  /** Tells whether the next run computes another version. */
+  private static boolean waits(ViewChange change) {
+    return change instanceof ViewChange.Unchanged && change.registered().pending().isPresent();
   }
 
   private List<ViewChange> changes(FeatureView view, RegisteredView registered, boolean prune) {

@@ -61,7 +61,12 @@ final class ChangePlanTest {
   }
 
   private static ChangePlan plan(List<ViewChange> changes) {
-    return new ChangePlan("shop", "localhost:5432/shop, schema public", List.of(), false, changes);
+    return plan(changes, List.of());
+  }
+
+  private static ChangePlan plan(List<ViewChange> changes, List<String> notes) {
+    return new ChangePlan(
+        "shop", "localhost:5432/shop, schema public", List.of(), false, changes, notes);
   }
 
   private static List<ViewChange> changes(
@@ -343,17 +348,12 @@ final class ChangePlanTest {
         changes(wanted, registered("b"), false),
         "'change b' is only in the saved plan; 'create b' is not in the saved plan");
     ChangePlan elsewhere =
-        new ChangePlan("shop", "elsewhere", List.of(), false, changes(wanted, registered, false));
+        new ChangePlan(
+            "shop", "elsewhere", List.of(), false, changes(wanted, registered, false), List.of());
     assertThatThrownBy(() -> saved.requireSame(elsewhere))
         .hasMessageContaining("it was made for project shop at localhost:5432/shop, schema public");
   }
 
-  private static SavedPlan saved(List<ViewChange> changes) {
-    return SavedPlan.read(
-        "plan.json", new PlanJson(ChangePlanTest::column).of(plan(changes)).toString());
-  }
-
-  private static void assertStale(SavedPlan saved, List<ViewChange> now, String words) {
   @Test
   void requireSame_destroysMore_isRefused() {
     ViewDefinition live = definition("b", COUNTS, COUNTS_FEATURES);
@@ -374,6 +374,12 @@ final class ChangePlanTest {
     saved(changes(wanted, since, false)).requireSame(plan(changes(wanted, later, false)));
   }
 
+  private static SavedPlan saved(List<ViewChange> changes) {
+    return SavedPlan.read(
+        "plan.json", new PlanJson(ChangePlanTest::column).of(plan(changes)).toString());
+  }
+
+  private static void assertStale(SavedPlan saved, List<ViewChange> now, String words) {
     assertThatThrownBy(() -> saved.requireSame(plan(now)))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN))
