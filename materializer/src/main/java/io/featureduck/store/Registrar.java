@@ -188,6 +188,12 @@ public final class Registrar implements AutoCloseable {
   }
 
   private Applied changeInPlace(ViewChange.InPlace planned, String by) {
+    if (planned.live().hash().equals(planned.definition().hash())
+        && planned.withdrawn().isEmpty()) {
+      // The definition is there; what finish() drops is all there is to do.
+      Applied ignored = transact(planned, now -> {});
+      return Applied.APPLIED;
+    }
     boolean adds = !planned.change().added().isEmpty();
     boolean atOnce =
         planned.definition().storage() == Storage.TYPED && database.hasTransactionalDdl();
@@ -246,13 +252,13 @@ public final class Registrar implements AutoCloseable {
         throw stale(planned);
       }
       registry.redefine(connection, live.version(), planned.definition(), false);
+      boolean ignored = registry.forgetErasuresOfOthers(connection, now, planned.definition());
       database.announce(connection, planned.view(), live.version(), 0);
     } else {
       if (now.pending().isPresent()) {
         registry.delete(connection, planned.view(), now.pending().get().version());
       }
       boolean ignored =
-      boolean ignored = registry.forgetErasuresOfOthers(connection, now, planned.definition());
           registry.insert(connection, planned.version(), State.PENDING, planned.definition(), by);
     }
     history.note(
@@ -279,15 +285,15 @@ public final class Registrar implements AutoCloseable {
             for (RegisteredVersion version : gone) {
               OnlineTable.drop(connection, version.table());
             }
+            if (action == Action.REMOVE) {
+              int ignored = erasures.forgetAll(connection, planned.view());
+            }
           }
         });
   }
 
   private void deleteVersions(
       ViewChange planned, List<RegisteredVersion> versions, Action action, String by)
-            if (action == Action.REMOVE) {
-              int ignored = erasures.forgetAll(connection, planned.view());
-            }
       throws SQLException {
     for (RegisteredVersion version : versions) {
       registry.delete(connection, planned.view(), version.version());
@@ -365,15 +371,15 @@ public final class Registrar implements AutoCloseable {
           for (String table : left) {
             OnlineTable.drop(connection, table);
           }
+          for (String view : erasures.viewsThatAreGone(connection)) {
+            int ignored = erasures.forgetAll(connection, view);
+          }
           return List.copyOf(left);
         });
   }
 
   private Set<String> tables() throws SQLException {
     Set<String> tables = new HashSet<>();
-          for (String view : erasures.viewsThatAreGone(connection)) {
-            int ignored = erasures.forgetAll(connection, view);
-          }
     try (ResultSet rows =
         connection.getMetaData().getTables(connection.getCatalog(), null, "online%", null)) {
       while (rows.next()) {
@@ -403,20 +409,14 @@ public final class Registrar implements AutoCloseable {
   /** Tells whether the view is registered as the change found it. */
   private static boolean isAsPlanned(ViewChange change, RegisteredView now) {
     RegisteredView then = change.registered();
+    if (destroysWhatWasNotThere(change, now)) {
+      return false;
+    }
     // Whatever else is planned for the view is applied before its retired versions go.
     return change instanceof ViewChange.Prune
         || (id(then.live()).equals(id(now.live())) && id(then.pending()).equals(id(now.pending())));
   }
 
-  private static String id(Optional<RegisteredVersion> version) {
-    if (destroysWhatWasNotThere(change, now)) {
-      return false;
-    }
-    return version.map(found -> found.version() + " " + found.hash()).orElse("");
-  }
-
-  /** Tells whether the view is registered as the change would have it. */
-  private static boolean isAsWanted(ViewChange change, RegisteredView now) {
   /** Tells whether a first run has computed values since, which nobody was asked about. */
   private static boolean destroysWhatWasNotThere(ViewChange change, RegisteredView now) {
     boolean destroys =
@@ -429,6 +429,12 @@ public final class Registrar implements AutoCloseable {
         && now.live().filter(RegisteredVersion::isComputed).isPresent();
   }
 
+  private static String id(Optional<RegisteredVersion> version) {
+    return version.map(found -> found.version() + " " + found.hash()).orElse("");
+  }
+
+  /** Tells whether the view is registered as the change would have it. */
+  private static boolean isAsWanted(ViewChange change, RegisteredView now) {
     Optional<String> wanted = change.wanted().map(ViewDefinition::hash);
     Optional<String> live = now.live().map(RegisteredVersion::hash);
     Optional<String> pending = now.pending().map(RegisteredVersion::hash);

@@ -353,6 +353,19 @@ final class RegistrarTest extends Registering {
     assertThat(store.liveView("v").orElseThrow().features()).hasSize(2);
   }
 
+  @Test
+  void apply_remainsAlone_isAppliedWithoutAnEntry() {
+    applied(view("90d", "a", "b"));
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+    applied(view("90d", "a"));
+    ViewChange clearing = planned(view("90d", "a")).getFirst();
+    assertThat(clearing.changesAnything()).isTrue();
+
+    assertThat(apply(clearing)).isEqualTo(Applied.APPLIED);
+
+    assertThat(history()).hasSize(2);
+  }
+
   private void erase(String key) {
     Erasure erased =
         store.erase("v", List.of(key), Erasure.Origin.COMMAND, "a test", Duration.ofSeconds(20));
