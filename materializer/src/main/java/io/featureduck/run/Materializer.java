@@ -28,8 +28,6 @@ import io.featureduck.store.Operator;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -86,7 +84,7 @@ public final class Materializer implements AutoCloseable {
     this.clock = clock;
     this.duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
     this.permits = new Semaphore(Math.max(1, settings.concurrentRuns()), true);
-    this.host = host();
+    this.host = Operator.machine() + ":" + ProcessHandle.current().pid();
     this.registrations = new Registrations(store, Operator.ofProcess());
     this.heartbeats = new Heartbeats(store.heartbeat(), active::values);
   }
@@ -104,16 +102,6 @@ public final class Materializer implements AutoCloseable {
   public static Materializer open(
       FeatureStore definitions, OnlineStore store, InstantSource clock) {
     return new Materializer(definitions, store, clock);
-  }
-
-  private static String host() {
-    long pid = ProcessHandle.current().pid();
-    try {
-      return InetAddress.getLocalHost().getHostName() + ":" + pid;
-    } catch (UnknownHostException e) {
-      // A machine need not know its own name.
-      return "localhost:" + pid;
-    }
   }
 
   /** Has {@code listener} hear of all runs from now on. */
@@ -343,7 +331,6 @@ public final class Materializer implements AutoCloseable {
    * @param asked which views, of the config or registered; empty for all
    * @param prune whether retired versions are to go
    * @throws FeatureException UNKNOWN_VIEW, with the nearest name
-    List<String> notes = new ArrayList<>();
    */
   public ChangePlan plan(List<String> asked, boolean prune) {
     Map<String, RegisteredView> registered = new TreeMap<>();
@@ -352,11 +339,11 @@ public final class Materializer implements AutoCloseable {
     definitions.views().forEach(view -> known.add(view.name()));
     for (String name : asked) {
       if (!known.contains(name)) {
-    changes.forEach(change -> notes.addAll(changedSources(change)));
         throw unknown(name, known);
       }
     }
     List<ViewChange> changes = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
     for (FeatureView view : definitions.views()) {
       RegisteredView found = registered.remove(view.name());
       if (asked.isEmpty() || asked.contains(view.name())) {
@@ -365,6 +352,7 @@ public final class Materializer implements AutoCloseable {
                 view, found == null ? new RegisteredView(view.name(), List.of()) : found, prune));
       }
     }
+    changes.forEach(change -> notes.addAll(changedSources(change)));
     for (RegisteredView view : registered.values()) {
       if (asked.isEmpty() || asked.contains(view.view())) {
         changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
