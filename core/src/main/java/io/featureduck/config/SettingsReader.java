@@ -2,6 +2,7 @@ package io.featureduck.config;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.featureduck.definition.MaterializerSettings;
+import io.featureduck.definition.MySqlStoreAddress;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.definition.Secret;
 import io.featureduck.definition.ServerSettings;
@@ -73,9 +74,9 @@ final class SettingsReader {
     String scheme = mySql ? "mysql" : "postgresql";
     Optional<String> password = store.text("password");
     Node address = store.child("url");
-    String url = address.text().orElse("");
+    String url = "";
     if (address.text().isPresent()) {
-      Matcher matcher = STORE_URL.matcher(url);
+      Matcher matcher = STORE_URL.matcher(address.text().get());
       // Its text is not shown: it may hold a password, also where it can't be read.
       if (!matcher.matches()
           || !matcher.group("scheme").equals(scheme)
@@ -87,7 +88,9 @@ final class SettingsReader {
       } else if (PASSWORD_PARAMETER.matcher(matcher.group("rest")).find()) {
         // Parameters are shown wherever the address is.
         address.mistake("holds a password as a parameter: put it into 'password'");
-      } else if (matcher.group("password") != null) {
+      } else if (matcher.group("password") == null) {
+        url = matcher.group();
+      } else {
         if (password.isPresent()) {
           address.mistake("holds a password, and 'password' is there, too: leave out one of them");
         }
@@ -119,9 +122,22 @@ final class SettingsReader {
     return name;
   }
 
-  /** Returns the database of a MySQL store, which is what MySQL calls a schema. */
+  /**
+   * Returns the database of a MySQL store, which is what MySQL calls a schema.
+   *
+   * @param url empty where it can't be read, which has been told
+   */
   private static String database(Node store, String url) {
-    String database = url.replaceFirst(".*/", "").replaceFirst("\\?.*", "");
+    if (url.isEmpty()) {
+      return "";
+    }
+    String database;
+    try {
+      database = MySqlStoreAddress.parse(url).database();
+    } catch (IllegalArgumentException refused) {
+      store.child("url").mistake(String.valueOf(refused.getMessage()));
+      return "";
+    }
     Node schema = store.child("schema");
     schema
         .text()

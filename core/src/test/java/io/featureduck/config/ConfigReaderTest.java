@@ -183,6 +183,41 @@ class ConfigReaderTest {
   }
 
   @Test
+  void read_mySqlStore_hasTheUrlsDatabaseAsSchema() throws IOException {
+    FeatureStore store =
+        read(
+            mySqlStore(
+                "mysql://me:p%40ss@db_1/my%20shop?ssl-mode=verify_ca&ssl-ca=/etc/ssl/ca.pem"));
+
+    assertThat(store.onlineStore().schema()).isEqualTo("my shop");
+    assertThat(store.onlineStore().password()).contains(new Secret("p@ss"));
+    assertThat(store.onlineStore().url())
+        .isEqualTo("mysql://me@db_1/my%20shop?ssl-mode=verify_ca&ssl-ca=/etc/ssl/ca.pem");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "mysql://me:s3cret@db:3306|/online_store/url: expected mysql://user@host:3306/database",
+        "mysql://me:s3cret@db/shop?ssl-mode=preferred|/online_store/url: expected an 'ssl-mode' of disabled, required, verify_ca or verify_identity",
+        "mysql://me:s3cret@db/shop?tls=s3cret|/online_store/url: a parameter is none of ssl-mode=…, ssl-ca=…, ssl-cert=…, ssl-key=…",
+        "mysql://me:s3cret@db/shop|/online_store/schema: in MySQL it is the url's database, 'shop'"
+      })
+  void read_mySqlStoreThatCannotBe_saysSoWithoutItsText(String url, String mistake)
+      throws IOException {
+    String text = mySqlStore(url).replace("/*store*/", "\"schema\": \"other\",");
+
+    assertThat(mistakes(text)).isEqualTo("config.json " + mistake).doesNotContain("s3cret");
+  }
+
+  private static String mySqlStore(String url) {
+    return LEAST.replace(
+        "{\"type\": \"postgres\", \"url\": \"postgresql://localhost/shop\" /*store*/}",
+        "{/*store*/ \"type\": \"mysql\", \"url\": \"" + url + "\"}");
+  }
+
+  @Test
   void read_includes_takesDefinitionsFromThem() throws IOException {
     include(
         "features/a.json",

@@ -12,12 +12,19 @@ import java.util.Optional;
  * @param prune whether retired versions are to go
  * @param changes in the order of the config, then by name; a view may be there twice, to be changed
  *     and to be pruned
+ * @param notes sentences on what comes by itself, with the next runs
  */
 public record ChangePlan(
-    String project, String store, List<String> asked, boolean prune, List<ViewChange> changes) {
+    String project,
+    String store,
+    List<String> asked,
+    boolean prune,
+    List<ViewChange> changes,
+    List<String> notes) {
   public ChangePlan {
     asked = List.copyOf(asked);
     changes = List.copyOf(changes);
+    notes = List.copyOf(notes);
   }
 
   /**

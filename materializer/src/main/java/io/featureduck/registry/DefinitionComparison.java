@@ -51,9 +51,6 @@ final class DefinitionComparison {
   /** How a feature is made that the definition doesn't name: it is a column of the newest row. */
   private static final JsonNode COLUMN = JSON.createObjectNode();
 
-  /** Keys of an aggregation or projection whose text is an expression. */
-  private static final Set<String> EXPRESSIONS = Set.of("expression", "filter");
-
   /** Keys of an aggregation or projection that make names. */
   private static final Set<String> NAMES = Set.of("alias", "windows");
 
@@ -150,6 +147,7 @@ final class DefinitionComparison {
         switch (name) {
           // They are joined by AND.
           case "filters" -> new HashSet<>(meanings(left)).equals(new HashSet<>(meanings(right)));
+          case "joins" -> withTypes(left).equals(withTypes(right));
           case "storage" -> before.storage() == after.storage();
           default -> same(left, right) || (isAbsent(left) && isAbsent(right));
         };
@@ -206,12 +204,28 @@ final class DefinitionComparison {
     }
   }
 
+  /** Returns joins with what a join is where it says nothing. */
+  private static List<JsonNode> withTypes(JsonNode joins) {
+    List<JsonNode> complete = new ArrayList<>();
+    for (JsonNode join : joins) {
+      complete.add(
+          join instanceof ObjectNode object && !join.has("type")
+              ? object.deepCopy().put("type", "left")
+              : join);
+    }
+    return complete;
+  }
+
   private void compareMakers(String feature, JsonNode left, JsonNode right) {
+    boolean sameInput = input(left, treeBefore).equals(input(right, treeAfter));
     for (String key : names(left, right)) {
       boolean same =
-          EXPRESSIONS.contains(key)
-              ? meaning(left.path(key)).equals(meaning(right.path(key)))
-              : same(left.path(key), right.path(key));
+          switch (key) {
+            case "column", "expression" -> sameInput;
+            case "filter" -> meaning(left.path(key)).equals(meaning(right.path(key)));
+            case "type" -> type(left.path(key)).equals(type(right.path(key)));
+            default -> same(left.path(key), right.path(key));
+          };
       if (!same) {
         remade.add(
             new Remade(
@@ -298,6 +312,30 @@ final class DefinitionComparison {
       // It was one for the FeatureDuck that took it.
       return text.asString();
     }
+  }
+
+  /**
+   * Returns what an aggregation or a projection is made of: a column is an expression that can be
+   * written shorter.
+   */
+  private static Object input(JsonNode maker, JsonNode view) {
+    if (!maker.path("column").isString()) {
+      return meaning(maker.path("expression"));
+    }
+    String column = maker.path("column").asString();
+    for (JsonNode join : view.path("joins")) {
+      String prefix = join.path("source").asString("") + ".";
+      if (column.startsWith(prefix)) {
+        return new Expression.Column(
+            Optional.of(join.path("source").asString()), column.substring(prefix.length()));
+      }
+    }
+    return new Expression.Column(Optional.empty(), column);
+  }
+
+  /** Returns the type that a text is; the text itself where it is none, or is not there. */
+  private static Object type(JsonNode text) {
+    return FeatureType.parse(text.asString("")).<Object>map(type -> type).orElseGet(text::toString);
   }
 
   private static Set<String> names(JsonNode left, JsonNode right) {

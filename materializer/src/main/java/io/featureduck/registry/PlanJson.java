@@ -33,6 +33,8 @@ public final class PlanJson {
     ArrayNode asked = document.putArray("asked");
     plan.asked().forEach(asked::add);
     document.put("prune", plan.prune());
+    ArrayNode notes = document.putArray("notes");
+    plan.notes().forEach(notes::add);
     document.put("changes_anything", plan.changesAnything());
     ArrayNode destroys = document.putArray("destroys");
     plan.destroys().forEach(destroys::add);

@@ -41,6 +41,7 @@ public final class PlanText {
       }
     }
     text.append('\n');
+    waiting.addAll(plan.notes());
     waiting.forEach(line -> text.append(line).append('\n'));
     return text.append(summary(plan)).toString();
   }

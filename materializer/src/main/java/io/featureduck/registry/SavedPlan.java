@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -22,6 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
 public record SavedPlan(
     String project, String store, List<String> asked, boolean prune, Map<String, Kept> changes) {
   private static final JsonMapper JSON = new JsonMapper();
+  private static final Pattern ROW_COUNT = Pattern.compile("[0-9,]+ rows?\\)$");
 
   public SavedPlan {
     asked = List.copyOf(asked);
@@ -33,8 +35,14 @@ public record SavedPlan(
    *
    * @param wanted the hash of the definition in the config; empty where there was none
    * @param registered as {@link RegisteredView#state}
+   * @param destroys as {@link ViewChange#destroys}, but for how many rows that is
    */
-  public record Kept(String wanted, String registered) {}
+  public record Kept(String wanted, String registered, List<String> destroys) {
+    public Kept {
+      destroys =
+          destroys.stream().map(what -> ROW_COUNT.matcher(what).replaceFirst("rows)")).toList();
+    }
+  }
 
   /**
    * Reads the document that {@link PlanJson} makes.
@@ -56,7 +64,10 @@ public record SavedPlan(
     for (JsonNode view : root.path("views")) {
       changes.put(
           key(view.path("view").asString(), view.path("action").asString()),
-          new Kept(view.path("wanted").asString(""), view.path("registered").asString("")));
+          new Kept(
+              view.path("wanted").asString(""),
+              view.path("registered").asString(""),
+              view.path("destroys").valueStream().map(JsonNode::asString).toList()));
     }
     return new SavedPlan(
         root.path("project").asString(""),
@@ -88,7 +99,9 @@ public record SavedPlan(
       changesNow.put(
           key(change.view(), change.action()),
           new Kept(
-              change.wanted().map(ViewDefinition::hash).orElse(""), change.registered().state()));
+              change.wanted().map(ViewDefinition::hash).orElse(""),
+              change.registered().state(),
+              change.destroys()));
     }
     Set<String> keys = new TreeSet<>(changes.keySet());
     keys.addAll(changesNow.keySet());
@@ -102,6 +115,8 @@ public record SavedPlan(
         differences.add("'%s': the config or its source has changed".formatted(key));
       } else if (!then.registered().equals(current.registered())) {
         differences.add("'%s': what is registered has changed".formatted(key));
+      } else if (!then.destroys().equals(current.destroys())) {
+        differences.add("'%s': it would destroy something else".formatted(key));
       }
     }
     if (!differences.isEmpty()) {

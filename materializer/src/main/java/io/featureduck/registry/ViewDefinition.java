@@ -114,6 +114,12 @@ public record ViewDefinition(
     return tree().path("source").stringValueOpt();
   }
 
+  /** Tells whether an entity key means the same entity in both. */
+  public boolean hasEntitiesOf(ViewDefinition other) {
+    return joinKeys.equals(other.joinKeys)
+        && tree().path("entities").equals(other.tree().path("entities"));
+  }
+
   /** Returns {@link #json} as a tree. */
   JsonNode tree() {
     return JSON.readTree(json);

@@ -28,8 +28,6 @@ import io.featureduck.store.Operator;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -86,7 +84,7 @@ public final class Materializer implements AutoCloseable {
     this.clock = clock;
     this.duckDb = new DuckDb(settings, new Extensions(settings.extensionDirectory()));
     this.permits = new Semaphore(Math.max(1, settings.concurrentRuns()), true);
-    this.host = host();
+    this.host = Operator.machine() + ":" + ProcessHandle.current().pid();
     this.registrations = new Registrations(store, Operator.ofProcess());
     this.heartbeats = new Heartbeats(store.heartbeat(), active::values);
   }
@@ -104,16 +102,6 @@ public final class Materializer implements AutoCloseable {
   public static Materializer open(
       FeatureStore definitions, OnlineStore store, InstantSource clock) {
     return new Materializer(definitions, store, clock);
-  }
-
-  private static String host() {
-    long pid = ProcessHandle.current().pid();
-    try {
-      return InetAddress.getLocalHost().getHostName() + ":" + pid;
-    } catch (UnknownHostException e) {
-      // A machine need not know its own name.
-      return "localhost:" + pid;
-    }
   }
 
   /** Has {@code listener} hear of all runs from now on. */
@@ -364,6 +352,7 @@ public final class Materializer implements AutoCloseable {
       }
     }
     List<ViewChange> changes = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
     for (FeatureView view : definitions.views()) {
       RegisteredView found = registered.remove(view.name());
       if (asked.isEmpty() || asked.contains(view.name())) {
@@ -372,12 +361,42 @@ public final class Materializer implements AutoCloseable {
                 view, found == null ? new RegisteredView(view.name(), List.of()) : found, prune));
       }
     }
+    changes.forEach(change -> notes.addAll(changedSources(change)));
     for (RegisteredView view : registered.values()) {
       if (asked.isEmpty() || asked.contains(view.view())) {
         changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
       }
     }
-    return new ChangePlan(definitions.project(), store.place(), asked, prune, changes);
+    return new ChangePlan(definitions.project(), store.place(), asked, prune, changes, notes);
+  }
+
+  /**
+   * Says which sources of a view are declared in another way than when its rows were computed: no
+   * definition of the view has that, so there is nothing to apply.
+   */
+  private List<String> changedSources(ViewChange change) {
+    Optional<RegisteredVersion> live =
+        change.registered().live().filter(RegisteredVersion::isComputed);
+    boolean stays = change instanceof ViewChange.Unchanged || change instanceof ViewChange.InPlace;
+    if (live.isEmpty() || !stays || waits(change)) {
+      return List.of();
+    }
+    return store.sourceHashes(change.view(), live.get().version()).entrySet().stream()
+        .filter(read ->
+            definitions
+                .source(read.getKey())
+                .filter(source -> !SourceHash.of(source).equals(read.getValue()))
+                .isPresent())
+        .map(read ->
+            "View %s: source %s is declared otherwise than when it was last read, so the next run computes all rows anew."
+                .formatted(change.view(), read.getKey()))
+        .sorted()
+        .toList();
+  }
+
+  /** Tells whether the next run computes another version. */
+  private static boolean waits(ViewChange change) {
+    return change instanceof ViewChange.Unchanged && change.registered().pending().isPresent();
   }
 
   private List<ViewChange> changes(FeatureView view, RegisteredView registered, boolean prune) {

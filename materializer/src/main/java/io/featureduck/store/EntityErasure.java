@@ -52,7 +52,7 @@ final class EntityErasure {
             .orElseThrow(() ->
                 new FeatureException(
                     ErrorCode.LOCKED,
-                    "view %s is being committed or changed for longer than %.1f s: nothing is erased, try again"
+                    "view %s is being committed or changed for longer than %.1f s: none of these entities is erased, try again"
                         .formatted(view, patience.toMillis() / 1e3)));
     Removed removed = new Removed();
     boolean finished = removePending(end, removed);

@@ -12,6 +12,7 @@ import java.sql.Statement;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -235,6 +236,10 @@ final class ErasureRecords {
         int ignored = statement.executeUpdate();
       }
     }
+    finishAllWithoutPending(connection, view);
+  }
+
+  private void finishAllWithoutPending(Connection connection, String view) throws SQLException {
     String finish =
         """
         UPDATE featureduck_erasures SET finished_at = %s
@@ -246,6 +251,68 @@ final class ErasureRecords {
       statement.setString(1, view);
       statement.setString(2, view);
       int ignored = statement.executeUpdate();
+    }
+  }
+
+  /**
+   * Forgets all tombstones of a view, whose tables have no row any more of those that are pending.
+   * The view's rows are locked, or there are none.
+   *
+   * @return how many there were
+   */
+  int forgetAll(Connection connection, String view) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement("DELETE FROM featureduck_tombstones WHERE view = ?")) {
+      statement.setString(1, view);
+      int forgotten = statement.executeUpdate();
+      finishAllWithoutPending(connection, view);
+      return forgotten;
+    }
+  }
+
+  /**
+   * Forgets all tombstones of a view whose keys are those of other entities from now on. What its
+   * tables still have of those that are pending goes before. The view's rows are locked.
+   *
+   * @param tables of its versions so far; some may not be there
+   * @return how many there were
+   */
+  int forgetAll(Connection connection, String view, List<String> tables) throws SQLException {
+    List<String> present = new ArrayList<>();
+    for (String table : tables) {
+      if (database.hasTable(connection, table)) {
+        present.add(table);
+      }
+    }
+    while (true) {
+      List<Tombstone> page = pending(connection, view);
+      if (page.isEmpty()) {
+        return forgetAll(connection, view);
+      }
+      List<String> keys = page.stream().map(Tombstone::key).toList();
+      Map<String, Long> rowsByKey = new HashMap<>();
+      for (String table : present) {
+        deleteRows(connection, table, keys, Optional.empty())
+            .forEach(key -> rowsByKey.merge(key, 1L, Long::sum));
+      }
+      finish(connection, view, page, byErasure(page, rowsByKey));
+    }
+  }
+
+  /** Returns the views that have tombstones and are not registered any more. */
+  List<String> viewsThatAreGone(Connection connection) throws SQLException {
+    String select =
+        """
+        SELECT DISTINCT t.view FROM featureduck_tombstones t
+        WHERE NOT EXISTS (SELECT 1 FROM featureduck_views v WHERE v.view = t.view)
+        """;
+    try (Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery(select)) {
+      List<String> views = new ArrayList<>();
+      while (rows.next()) {
+        views.add(rows.getString(1));
+      }
+      return views;
     }
   }
 

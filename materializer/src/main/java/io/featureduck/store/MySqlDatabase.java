@@ -2,12 +2,13 @@ package io.featureduck.store;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.featureduck.definition.MySqlStoreAddress;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
-import java.net.URI;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -19,7 +20,6 @@ import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Properties;
 import org.flywaydb.core.api.configuration.FluentConfiguration;
@@ -48,14 +48,13 @@ final class MySqlDatabase extends StoreDatabase {
   private final MySqlLocks locks = new MySqlLocks();
 
   MySqlDatabase(OnlineStoreSettings settings) {
-    URI uri = uri(settings.url(), List.of("mysql"));
-    this.schema = settings.schema();
-    int port = uri.getPort() < 0 ? settings.type().port() : uri.getPort();
-    this.place = uri.getHost() + ":" + port + uri.getRawPath();
-    String query = uri.getRawQuery() == null ? "" : "?" + withSslMode(uri.getRawQuery());
-    this.jdbcUrl = "jdbc:mariadb://" + place + query;
-    properties.setProperty("user", Optional.ofNullable(uri.getUserInfo()).orElse("root"));
+    MySqlStoreAddress address = MySqlStoreAddress.of(settings);
+    this.schema = address.database();
+    this.place = address.hostAndPort() + "/" + schema;
+    this.jdbcUrl = "jdbc:mariadb://" + place;
+    properties.setProperty("user", address.user());
     settings.password().ifPresent(secret -> properties.setProperty("password", secret.reveal()));
+    protect(address.tls());
     properties.setProperty("connectTimeout", "5000");
     properties.setProperty("sessionVariables", SESSION);
     // Each statement sees what is committed: with MySQL's default a transaction would not see what
@@ -67,32 +66,26 @@ final class MySqlDatabase extends StoreDatabase {
     properties.setProperty("allowLocalInfile", "false");
   }
 
-  /** Returns the parameters with MySQL's {@code ssl-mode} in the words of MariaDB's driver. */
-  private static String withSslMode(String query) {
-    StringBuilder translated = new StringBuilder();
-    for (String parameter : query.split("&", -1)) {
-      translated.append(translated.isEmpty() ? "" : "&");
-      if (parameter.toLowerCase(Locale.ROOT).matches("ssl[-_]mode=.*")) {
-        String mode = parameter.substring("ssl-mode=".length()).toUpperCase(Locale.ROOT);
-        translated.append("sslMode=").append(sslMode(mode.replace('-', '_')));
-      } else {
-        translated.append(parameter);
-      }
-    }
-    return translated.toString();
-  }
-
-  private static String sslMode(String mode) {
-    return switch (mode) {
-      case "DISABLED" -> "disable";
-      case "REQUIRED" -> "trust";
-      case "VERIFY_CA" -> "verify-ca";
-      case "VERIFY_IDENTITY" -> "verify-full";
-      default ->
-          throw new FeatureException(
-              ErrorCode.INVALID_CONFIG,
-              "online_store.url: expected ssl-mode disabled, required, verify_ca or verify_identity");
-    };
+  /** Says how connections are protected, in the words of MariaDB's driver. */
+  private void protect(MySqlStoreAddress.Tls tls) {
+    properties.setProperty(
+        "sslMode",
+        switch (tls.mode()) {
+          case DISABLED -> "disable";
+          case REQUIRED -> "trust";
+          case VERIFY_CA -> "verify-ca";
+          case VERIFY_IDENTITY -> "verify-full";
+        });
+    // As an address, for the driver would take a path to be one.
+    tls.authority()
+        .ifPresent(
+            file -> properties.setProperty("serverSslCert", Path.of(file).toUri().toString()));
+    tls.identity()
+        .ifPresent(identity -> {
+          properties.setProperty("tlsSocketType", PemTlsSocketPlugin.TYPE);
+          properties.setProperty(PemTlsSocketPlugin.CERTIFICATE, identity.certificate());
+          properties.setProperty(PemTlsSocketPlugin.KEY, identity.key());
+        });
   }
 
   @Override

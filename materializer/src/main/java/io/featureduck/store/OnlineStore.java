@@ -156,6 +156,30 @@ public final class OnlineStore {
         connection -> registry.view(connection, view));
   }
 
+  /**
+   * Returns the hashes of the sources that a version was last computed from, by source; empty where
+   * it never was.
+   */
+  public Map<String, String> sourceHashes(String view, int version) {
+    return database.work(
+        "reading the sources of view " + view,
+        connection -> {
+          String select =
+              "SELECT source, coalesce(source_hash, '') FROM featureduck_watermarks WHERE view = ? AND version = ?";
+          try (PreparedStatement statement = connection.prepareStatement(select)) {
+            statement.setString(1, view);
+            statement.setInt(2, version);
+            try (ResultSet rows = statement.executeQuery()) {
+              Map<String, String> hashes = new HashMap<>();
+              while (rows.next()) {
+                hashes.put(rows.getString(1), rows.getString(2));
+              }
+              return Map.copyOf(hashes);
+            }
+          }
+        });
+  }
+
   /** Returns what became of a view, the newest first. */
   public List<HistoryEntry> history(String view) {
     return database.work(

@@ -9,12 +9,16 @@ public final class Operator {
 
   /** Returns the user of the operating system that this process runs as, with its machine. */
   public static String ofProcess() {
-    String user = System.getProperty("user.name");
+    return System.getProperty("user.name") + "@" + machine();
+  }
+
+  /** Returns the name of this machine, which may take a look-up. */
+  public static String machine() {
     try {
-      return user + "@" + InetAddress.getLocalHost().getHostName();
+      return InetAddress.getLocalHost().getHostName();
     } catch (UnknownHostException e) {
       // A machine need not know its own name.
-      return user + "@localhost";
+      return "localhost";
     }
   }
 }

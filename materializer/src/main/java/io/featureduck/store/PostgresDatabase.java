@@ -6,6 +6,7 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -40,7 +41,7 @@ final class PostgresDatabase extends StoreDatabase {
   private final PostgresLocks locks = new PostgresLocks();
 
   PostgresDatabase(OnlineStoreSettings settings) {
-    URI uri = uri(settings.url(), List.of("postgresql", "postgres"));
+    URI uri = uri(settings.url());
     this.schema = settings.schema();
     String query = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
     int port = uri.getPort() < 0 ? 5432 : uri.getPort();
@@ -52,6 +53,33 @@ final class PostgresDatabase extends StoreDatabase {
     properties.setProperty("tcpKeepAlive", "true");
     properties.setProperty("connectTimeout", "5");
     properties.setProperty("loginTimeout", "10");
+  }
+
+  private static URI uri(String url) {
+    try {
+      URI uri = new URI(url);
+      String path = Optional.ofNullable(uri.getRawPath()).orElse("");
+      boolean known = "postgresql".equals(uri.getScheme()) || "postgres".equals(uri.getScheme());
+      if (!known || uri.getHost() == null || path.length() < 2) {
+        throw badUrl(null);
+      }
+      if (uri.getUserInfo() != null && uri.getUserInfo().contains(":")) {
+        throw new FeatureException(
+            ErrorCode.INVALID_CONFIG,
+            "online_store.url holds a password: put it into online_store.password");
+      }
+      return uri;
+    } catch (URISyntaxException e) {
+      throw badUrl(e);
+    }
+  }
+
+  private static FeatureException badUrl(@Nullable Throwable cause) {
+    // The text itself isn't repeated: it may hold a password.
+    return new FeatureException(
+        ErrorCode.INVALID_CONFIG,
+        "online_store.url is not of the form postgresql://[user@]host[:port]/database",
+        cause);
   }
 
   @Override

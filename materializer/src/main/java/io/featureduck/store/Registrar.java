@@ -64,6 +64,7 @@ public final class Registrar implements AutoCloseable {
   private final RegistryRecords registry;
   private final HistoryRecords history;
   private final ChangeRecords changes;
+  private final ErasureRecords erasures;
   private final Connection connection;
   private final Cancellation never = new Cancellation();
 
@@ -72,6 +73,7 @@ public final class Registrar implements AutoCloseable {
     this.registry = new RegistryRecords(database);
     this.history = new HistoryRecords(database);
     this.changes = new ChangeRecords(database);
+    this.erasures = new ErasureRecords(database);
     this.connection = connection;
   }
 
@@ -188,6 +190,12 @@ public final class Registrar implements AutoCloseable {
   }
 
   private Applied changeInPlace(ViewChange.InPlace planned, String by) {
+    if (planned.live().hash().equals(planned.definition().hash())
+        && planned.withdrawn().isEmpty()) {
+      // The definition is there; what finish() drops is all there is to do.
+      Applied ignored = transact(planned, now -> {});
+      return Applied.APPLIED;
+    }
     boolean adds = !planned.change().added().isEmpty();
     boolean atOnce =
         planned.definition().storage() == Storage.TYPED && database.hasTransactionalDdl();
@@ -260,6 +268,7 @@ public final class Registrar implements AutoCloseable {
         throw stale(planned);
       }
       registry.redefine(connection, live.version(), planned.definition(), false);
+      boolean ignored = registry.forgetErasuresOfOthers(connection, now, planned.definition());
       database.announce(connection, planned.view(), live.version(), 0);
     } else {
       if (now.pending().isPresent()) {
@@ -291,6 +300,9 @@ public final class Registrar implements AutoCloseable {
           if (database.hasTransactionalDdl()) {
             for (RegisteredVersion version : gone) {
               OnlineTable.drop(connection, version.table());
+            }
+            if (action == Action.REMOVE) {
+              int ignored = erasures.forgetAll(connection, planned.view());
             }
           }
         });
@@ -358,8 +370,8 @@ public final class Registrar implements AutoCloseable {
   }
 
   /**
-   * Drops the tables of versions that are gone, also of those that an earlier apply left; none
-   * where tables go with the transaction.
+   * Drops the tables of versions that are gone, also of those that an earlier apply left, and
+   * forgets whom views that are gone were to keep away; none where both go with the transaction.
    *
    * @return the tables
    * @throws FeatureException LOCKED where one is being written for too long: the next one drops it
@@ -385,6 +397,9 @@ public final class Registrar implements AutoCloseable {
           left.retainAll(tables());
           for (String table : left) {
             OnlineTable.drop(connection, table);
+          }
+          for (String view : erasures.viewsThatAreGone(connection)) {
+            int ignored = erasures.forgetAll(connection, view);
           }
           return List.copyOf(left);
         });
@@ -421,9 +436,24 @@ public final class Registrar implements AutoCloseable {
   /** Tells whether the view is registered as the change found it. */
   private static boolean isAsPlanned(ViewChange change, RegisteredView now) {
     RegisteredView then = change.registered();
+    if (destroysWhatWasNotThere(change, now)) {
+      return false;
+    }
     // Whatever else is planned for the view is applied before its retired versions go.
     return change instanceof ViewChange.Prune
         || (id(then.live()).equals(id(now.live())) && id(then.pending()).equals(id(now.pending())));
+  }
+
+  /** Tells whether a first run has computed values since, which nobody was asked about. */
+  private static boolean destroysWhatWasNotThere(ViewChange change, RegisteredView now) {
+    boolean destroys =
+        change instanceof ViewChange.Removal
+            || (change instanceof ViewChange.InPlace inPlace
+                && !inPlace.change().dropped().isEmpty());
+    return destroys
+        && change.registered().live().isPresent()
+        && !change.registered().live().get().isComputed()
+        && now.live().filter(RegisteredVersion::isComputed).isPresent();
   }
 
   private static String id(Optional<RegisteredVersion> version) {

@@ -26,11 +26,13 @@ import java.util.Optional;
 final class RegistryRecords {
   private final StoreDatabase database;
   private final HistoryRecords history;
+  private final ErasureRecords erasures;
   private final String versions;
 
   RegistryRecords(StoreDatabase database) {
     this.database = database;
     this.history = new HistoryRecords(database);
+    this.erasures = new ErasureRecords(database);
     this.versions =
         """
         SELECT v.view, v.version, v.live, v.pending, v.unfilled, %s, v.hash, v.created_at,
@@ -207,7 +209,7 @@ final class RegistryRecords {
     if (version.state() == State.PENDING) {
       promote(connection, registered, version, commit.runId());
     } else if (version.unfilled() && commit.kind() == Run.Kind.FULL) {
-      filled(connection, view, version.version());
+      setUnfilled(connection, view, version.version(), false);
     }
   }
 
@@ -254,6 +256,10 @@ final class RegistryRecords {
       promote.setInt(2, pending.version());
       ignored = promote.executeUpdate();
     }
+    if (forgetErasuresOfOthers(connection, registered, pending.definition())) {
+      // This run has left rows out whose keys were those of other entities.
+      setUnfilled(connection, registered.view(), pending.version(), true);
+    }
     history.note(
         connection,
         registered.view(),
@@ -273,12 +279,36 @@ final class RegistryRecords {
     }
   }
 
-  private static void filled(Connection connection, String view, int version) throws SQLException {
+  /**
+   * Forgets the view's tombstones where a definition that becomes the live one has other entities:
+   * their keys would keep away whoever has the same ones. The view's rows are locked.
+   *
+   * @return whether there were some
+   */
+  boolean forgetErasuresOfOthers(
+      Connection connection, RegisteredView registered, ViewDefinition definition)
+      throws SQLException {
+    boolean others =
+        registered.live().filter(live -> !live.definition().hasEntitiesOf(definition)).isPresent();
+    if (!others) {
+      return false;
+    }
+    List<String> tables =
+        registered.versions().stream()
+            .filter(version -> version.state() != State.PENDING)
+            .map(RegisteredVersion::table)
+            .toList();
+    return erasures.forgetAll(connection, registered.view(), tables) > 0;
+  }
+
+  private static void setUnfilled(Connection connection, String view, int version, boolean unfilled)
+      throws SQLException {
     try (PreparedStatement statement =
         connection.prepareStatement(
-            "UPDATE featureduck_views SET unfilled = false WHERE view = ? AND version = ?")) {
-      statement.setString(1, view);
-      statement.setInt(2, version);
+            "UPDATE featureduck_views SET unfilled = ? WHERE view = ? AND version = ?")) {
+      statement.setBoolean(1, unfilled);
+      statement.setString(2, view);
+      statement.setInt(3, version);
       int ignored = statement.executeUpdate();
     }
   }

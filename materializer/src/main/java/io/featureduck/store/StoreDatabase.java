@@ -5,8 +5,6 @@ import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
-import java.net.URI;
-import java.net.URISyntaxException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -33,39 +31,6 @@ abstract sealed class StoreDatabase permits PostgresDatabase, MySqlDatabase {
       case POSTGRES -> new PostgresDatabase(settings);
       case MYSQL -> new MySqlDatabase(settings);
     };
-  }
-
-  /**
-   * Reads the address of a store.
-   *
-   * @param schemes that it may have; the first is the one for people
-   * @throws FeatureException INVALID_CONFIG where it is none, or holds a password
-   */
-  static URI uri(String url, List<String> schemes) {
-    try {
-      URI uri = new URI(url);
-      String path = Optional.ofNullable(uri.getRawPath()).orElse("");
-      boolean known = schemes.contains(String.valueOf(uri.getScheme()));
-      if (!known || uri.getHost() == null || path.length() < 2) {
-        throw badUrl(schemes.getFirst(), null);
-      }
-      if (uri.getUserInfo() != null && uri.getUserInfo().contains(":")) {
-        throw new FeatureException(
-            ErrorCode.INVALID_CONFIG,
-            "online_store.url holds a password: put it into online_store.password");
-      }
-      return uri;
-    } catch (URISyntaxException e) {
-      throw badUrl(schemes.getFirst(), e);
-    }
-  }
-
-  private static FeatureException badUrl(String scheme, @Nullable Throwable cause) {
-    // The text itself isn't repeated: it may hold a password.
-    return new FeatureException(
-        ErrorCode.INVALID_CONFIG,
-        "online_store.url is not of the form %s://[user@]host[:port]/database".formatted(scheme),
-        cause);
   }
 
   /** Gives a session that has just begun its settings, or closes it. */

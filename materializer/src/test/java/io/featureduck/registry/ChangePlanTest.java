@@ -61,7 +61,12 @@ final class ChangePlanTest {
   }
 
   private static ChangePlan plan(List<ViewChange> changes) {
-    return new ChangePlan("shop", "localhost:5432/shop, schema public", List.of(), false, changes);
+    return plan(changes, List.of());
+  }
+
+  private static ChangePlan plan(List<ViewChange> changes, List<String> notes) {
+    return new ChangePlan(
+        "shop", "localhost:5432/shop, schema public", List.of(), false, changes, notes);
   }
 
   private static List<ViewChange> changes(
@@ -343,9 +348,30 @@ final class ChangePlanTest {
         changes(wanted, registered("b"), false),
         "'change b' is only in the saved plan; 'create b' is not in the saved plan");
     ChangePlan elsewhere =
-        new ChangePlan("shop", "elsewhere", List.of(), false, changes(wanted, registered, false));
+        new ChangePlan(
+            "shop", "elsewhere", List.of(), false, changes(wanted, registered, false), List.of());
     assertThatThrownBy(() -> saved.requireSame(elsewhere))
         .hasMessageContaining("it was made for project shop at localhost:5432/shop, schema public");
+  }
+
+  @Test
+  void requireSame_destroysMore_isRefused() {
+    ViewDefinition live = definition("b", COUNTS, COUNTS_FEATURES);
+    ViewDefinition wanted =
+        definition("b", COUNTS.replace(",'30d']", "]"), "n_7d INT64, spent DECIMAL(38,2)");
+    RegisteredView before = registered("b", version(1, State.LIVE, live, Optional.empty()));
+    RegisteredView since = registered("b", version(1, State.LIVE, live, Optional.of(1L)));
+    RegisteredView later = registered("b", version(1, State.LIVE, live, Optional.of(2_000L)));
+
+    assertStale(
+        saved(changes(wanted, before, false)),
+        changes(wanted, since, false),
+        "'change b': it would destroy something else");
+    assertStale(
+        saved(ChangePlan.changes(Optional.empty(), before, false)),
+        ChangePlan.changes(Optional.empty(), since, false),
+        "'remove b': it would destroy something else");
+    saved(changes(wanted, since, false)).requireSame(plan(changes(wanted, later, false)));
   }
 
   private static SavedPlan saved(List<ViewChange> changes) {

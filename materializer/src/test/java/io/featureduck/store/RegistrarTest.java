@@ -4,13 +4,16 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.featureduck.definition.JoinKey;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.registry.ChangePlan;
 import io.featureduck.registry.RegisteredVersion;
 import io.featureduck.registry.ViewChange;
+import io.featureduck.registry.ViewDefinition;
 import io.featureduck.store.Registrar.Applied;
 import io.featureduck.testing.TestStore;
+import io.featureduck.type.FeatureType.Primitive;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -351,6 +354,113 @@ final class RegistrarTest extends Registering {
     assertThatThrownBy(() -> apply(remade))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN));
+  }
+
+  @Test
+  void apply_firstRunCommittedSincePlanned_destroysNothingUnasked() throws Exception {
+    applied(view("90d", "a", "b"));
+    ViewChange drop = planned(view("90d", "a")).getFirst();
+    ViewChange removal =
+        ChangePlan.changes(Optional.empty(), store.registered("v"), false).getFirst();
+    assertThat(drop.destroys()).isEmpty();
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+
+    for (ViewChange change : List.of(drop, removal)) {
+      assertThatThrownBy(() -> apply(change))
+          .isInstanceOfSatisfying(
+              FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.STALE_PLAN));
+    }
+    assertThat(online("a", "b")).containsExactly("1 1");
+    assertThat(store.liveView("v").orElseThrow().features()).hasSize(2);
+  }
+
+  @Test
+  void apply_remainsAlone_isAppliedWithoutAnEntry() {
+    applied(view("90d", "a", "b"));
+    assertThat(run(1, "k").rows()).isEqualTo(1);
+    applied(view("90d", "a"));
+    ViewChange clearing = planned(view("90d", "a")).getFirst();
+    assertThat(clearing.changesAnything()).isTrue();
+
+    assertThat(apply(clearing)).isEqualTo(Applied.APPLIED);
+
+    assertThat(history()).hasSize(2);
+  }
+
+  private void erase(String key) {
+    Erasure erased =
+        store.erase("v", List.of(key), Erasure.Origin.COMMAND, "a test", Duration.ofSeconds(20));
+    assertThat(erased.pending()).isFalse();
+  }
+
+  private long tombstones() throws SQLException {
+    return database.number("SELECT count(*) FROM featureduck_tombstones");
+  }
+
+  private static ViewDefinition ofDevices(ViewDefinition view) {
+    return new ViewDefinition(
+        view.view(),
+        List.of(new JoinKey("device", Primitive.INT64)),
+        view.features(),
+        view.json().replace("{\"name\":\"v\"", "{\"name\":\"v\",\"entities\":[\"device\"]"));
+  }
+
+  /** Device 42 is nobody's customer 42, who was erased. */
+  @Test
+  void promote_otherEntities_forgetsWhoWasErased() throws Exception {
+    applied(view("90d", "a"));
+    assertThat(run(1, "42", "43").rows()).isEqualTo(2);
+    erase("42");
+    applied(view("90d", "a=other"));
+    assertThat(run(2, "42", "43").rows()).isEqualTo(1);
+    assertThat(tombstones()).isEqualTo(1);
+    applied(ofDevices(view("90d", "a")));
+    assertThat(tombstones()).isEqualTo(1);
+    // One that another process left half done.
+    database.execute("UPDATE online_v SET entity_key = '42' WHERE entity_key = '43'");
+    database.execute("UPDATE featureduck_tombstones SET pending = true");
+    database.execute("UPDATE featureduck_erasures SET finished_at = NULL");
+
+    assertThat(run(3, "42", "44").rows()).isEqualTo(1);
+
+    assertThat(tombstones()).isZero();
+    assertThat(query("SELECT count(*) FROM online_v")).containsExactly("0");
+    assertThat(query("SELECT rows_deleted FROM featureduck_erasures WHERE finished_at IS NOT NULL"))
+        .containsExactly("2");
+    assertThat(store.registered("v").live().orElseThrow().unfilled()).isTrue();
+    assertThat(run(3, "42", "44").rows()).isEqualTo(2);
+    assertThat(store.registered("v").live().orElseThrow().unfilled()).isFalse();
+  }
+
+  @Test
+  void apply_otherEntitiesOfANeverComputedView_forgetsWhoWasErased() throws Exception {
+    applied(view("90d", "a"));
+    erase("42");
+    applied(view("90d", "a=other"));
+    assertThat(tombstones()).isEqualTo(1);
+
+    applied(ofDevices(view("90d", "a")));
+
+    assertThat(tombstones()).isZero();
+  }
+
+  @Test
+  void apply_removal_forgetsWhoWasErasedOnceTheTablesAreGone() throws Exception {
+    applied(view("90d", "a"));
+    assertThat(run(1, "42", "43").rows()).isEqualTo(2);
+    erase("42");
+    database.execute("UPDATE featureduck_tombstones SET pending = true");
+    database.execute("UPDATE featureduck_erasures SET finished_at = NULL");
+
+    remove();
+    finishRemovals();
+
+    assertThat(tombstones()).isZero();
+    assertThat(store.unfinishedErasures(Duration.ZERO)).isEmpty();
+    assertThat(query("SELECT count(*) FROM featureduck_erasures WHERE finished_at IS NULL"))
+        .containsExactly("0");
+    applied(view("90d", "a"));
+    assertThat(run(1, "42").rows()).isEqualTo(1);
   }
 
   @Test

@@ -23,6 +23,7 @@ public final class TestMariaDb {
   /** The password of every user, to be looked for where it must not be. */
   public static final String PASSWORD = "geheim";
 
+  private static final TestCertificate CERTIFICATE = TestCertificate.make();
   private static final DB SERVER = start();
   private static final AtomicInteger DATABASES = new AtomicInteger();
 
@@ -49,6 +50,9 @@ public final class TestMariaDb {
                   .addArg("--user=root")
                   .addArg("--init-file=" + users)
                   .addArg("--bind-address=127.0.0.1")
+                  .addArg("--ssl-cert=" + CERTIFICATE.file())
+                  .addArg("--ssl-key=" + CERTIFICATE.keyFile())
+                  .addArg("--ssl-ca=" + CERTIFICATE.file())
                   // Else 127.0.0.1 is localhost, where an anonymous user goes before ours.
                   .addArg("--skip-name-resolve")
                   .addArg("--default-time-zone=+05:00")
@@ -81,6 +85,11 @@ public final class TestMariaDb {
     String name = "shop_" + DATABASES.incrementAndGet();
     new Database("mysql", port()).execute("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
     return new Database(name, port());
+  }
+
+  /** What the server shows of itself; it is its own authority, and that of its clients. */
+  public static TestCertificate certificate() {
+    return CERTIFICATE;
   }
 
   private static int port() {

@@ -70,7 +70,7 @@ final class ApplyCommand implements Callable<Integer> {
       names = "--by",
       paramLabel = "NAME",
       description = "Who the history says it was (default: the user and machine).")
-  private String by = Operator.ofProcess();
+  private Optional<String> by = Optional.empty();
 
   ApplyCommand(Console console) {
     this.console = console;
@@ -155,10 +155,11 @@ final class ApplyCommand implements Callable<Integer> {
   /** Goes on with the other views where one fails. */
   private List<Result> apply(OnlineStore store, ChangePlan plan) {
     List<Result> results = new ArrayList<>();
+    String applier = by.orElseGet(Operator::ofProcess);
     try (Registrar registrar = store.registrar(PATIENCE)) {
       for (ViewChange change : plan.changes()) {
         if (change.changesAnything()) {
-          results.add(apply(registrar, change));
+          results.add(apply(registrar, change, applier));
         }
       }
       // All definitions come before the first column, so that they share its wait.
@@ -185,7 +186,7 @@ final class ApplyCommand implements Callable<Integer> {
     }
   }
 
-  private Result apply(Registrar registrar, ViewChange change) {
+  private static Result apply(Registrar registrar, ViewChange change, String by) {
     try {
       return new Result(
           change, Optional.of(registrar.apply(change, by)), List.of(), Optional.empty());

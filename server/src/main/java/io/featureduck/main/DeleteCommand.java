@@ -83,7 +83,12 @@ final class DeleteCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     List<String> asked = new ArrayList<>(entities);
     if (file.isPresent()) {
-      asked.addAll(lines(file.get()));
+      try {
+        asked.addAll(lines(file.get()));
+      } catch (CharacterCodingException e) {
+        tell(List.of("%s is not in UTF-8".formatted(file.get())));
+        return ExitCode.USAGE;
+      }
     }
     if (asked.isEmpty()) {
       console.err().println("featureduck delete: which entities? Name some, or a --file of them.");
@@ -134,19 +139,38 @@ final class DeleteCommand implements Callable<Integer> {
     console.err().println("Nothing is erased.");
   }
 
+  /** Says what was done also where that isn't all, for it can't be undone. */
   private int erase(OnlineStore store, List<String> keys) {
     List<Erasure> erasures = new ArrayList<>();
-    for (int i = 0; i < keys.size(); i += ENTITIES_MAX) {
-      List<String> some = keys.subList(i, Math.min(keys.size(), i + ENTITIES_MAX));
-      erasures.add(store.erase(name, some, Erasure.Origin.COMMAND, Operator.ofProcess(), PATIENCE));
+    int done = 0;
+    Optional<FeatureException> failure = Optional.empty();
+    while (done < keys.size() && failure.isEmpty()) {
+      List<String> some = keys.subList(done, Math.min(keys.size(), done + ENTITIES_MAX));
+      try {
+        erasures.add(
+            store.erase(name, some, Erasure.Origin.COMMAND, Operator.ofProcess(), PATIENCE));
+        done += some.size();
+      } catch (FeatureException e) {
+        if (erasures.isEmpty()) {
+          throw e;
+        }
+        failure = Optional.of(e);
+      }
     }
+    int entities = done;
     long rows = erasures.stream().mapToLong(Erasure::rows).sum();
     boolean pending = erasures.stream().anyMatch(Erasure::pending);
     output.print(
         console.out(),
-        () -> words(keys.size(), rows, pending),
-        () -> json(keys.size(), rows, pending, erasures));
-    return pending ? ExitCode.SOFTWARE : ExitCode.OK;
+        () -> words(entities, rows, pending),
+        () -> json(entities, rows, pending, erasures));
+    failure.ifPresent(e ->
+        console
+            .err()
+            .printf(
+                "featureduck delete: the last %d of %d entities are not erased: %s (%s)%n",
+                keys.size() - entities, keys.size(), e.getMessage(), e.code().id()));
+    return pending || failure.isPresent() ? ExitCode.SOFTWARE : ExitCode.OK;
   }
 
   private String words(int entities, long rows, boolean pending) {
@@ -185,13 +209,7 @@ final class DeleteCommand implements Callable<Integer> {
     } else {
       bytes = Files.readAllBytes(Path.of(file));
     }
-    String text;
-    try {
-      text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-    } catch (CharacterCodingException e) {
-      throw new FeatureException(
-          ErrorCode.INVALID_REQUEST, "%s is not in UTF-8".formatted(file), e);
-    }
+    String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
     // A key may end with spaces, and no line is the key of nobody.
     return text.lines().filter(line -> !line.isEmpty()).toList();
   }

@@ -80,12 +80,27 @@ final class MaterializeCommand implements Callable<Integer> {
         }
       }
     }
-    // Where no process stays, there is nobody else to end what was left half done.
-    for (String view : store.unfinishedErasures(Duration.ZERO)) {
-      LOG.info("view {}: {} rows of entities erased", view, store.finishErasures(view));
-    }
     output.print(console.out(), () -> RunsCommand.text(runs), () -> RunsCommand.json(runs));
+    failed |= !finishesErasures(store);
     return failed ? ExitCode.SOFTWARE : ExitCode.OK;
+  }
+
+  /** Where no process stays, there is nobody else to end what was left half done. */
+  private boolean finishesErasures(OnlineStore store) {
+    try {
+      for (String view : store.unfinishedErasures(Duration.ZERO)) {
+        long rows = store.finishErasures(view);
+        LOG.info("view {}: {} rows of entities erased", view, rows);
+      }
+      return true;
+    } catch (FeatureException e) {
+      console
+          .err()
+          .printf(
+              "featureduck materialize: entities are left half erased: %s (%s)%n",
+              e.getMessage(), e.code().id());
+      return false;
+    }
   }
 
   private static Map<String, Long> rows(OnlineStore store) {

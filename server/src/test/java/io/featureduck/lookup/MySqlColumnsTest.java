@@ -138,7 +138,8 @@ class MySqlColumnsTest extends FeatureTableContract {
                 .formatted(TestMariaDb.PASSWORD, ROWS.database().name()));
 
     assertThat(fetch(table(view, "careful", "?ssl-mode=required"), "k0")).hasSize(1);
-    assertThat(fetch(table(view, "careful", "?ssl-mode=preferred"), "k0")).hasSize(1);
+    String verified = "?ssl-mode=verify_ca&ssl-ca=" + TestMariaDb.certificate().file();
+    assertThat(fetch(table(view, "careful", verified), "k0")).hasSize(1);
     assertFails(fetching(table(view, "careful", ""), List.of("k0")), ErrorCode.STORE_UNAVAILABLE);
   }
 

@@ -1,8 +1,11 @@
 package io.featureduck.main;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.featureduck.testing.TestPostgres;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.InetAddress;
@@ -363,6 +366,59 @@ class CommandLineTest {
   }
 
   @Test
+  void delete_keysOfTheStandardInput_areTaken() throws Exception {
+    assertThat(run("materialize").exitCode()).isZero();
+    InputStream before = System.in;
+    System.setIn(new ByteArrayInputStream("1\n2\n".getBytes(UTF_8)));
+    try {
+      assertThat(run("delete", "spending", "--file", "-").out())
+          .contains("2 rows of 2 entities erased");
+    } finally {
+      System.setIn(before);
+    }
+  }
+
+  @Test
+  void delete_failsAfterSomeOfThem_saysWhatWasDone() throws Exception {
+    assertThat(run("materialize").exitCode()).isZero();
+    StringBuilder keys = new StringBuilder();
+    for (int i = 1; i <= 10_001; i++) {
+      keys.append(i).append('\n');
+    }
+    Path file = Files.writeString(folder.resolve("keys"), keys);
+    database.execute(
+        "ALTER TABLE featureduck_erasures ADD CONSTRAINT full_ones CHECK (entities = 10000)");
+
+    Outcome deleted = run("delete", "spending", "--file", file.toString(), "--output", "json");
+
+    assertThat(deleted.exitCode()).isEqualTo(1);
+    JsonNode document = JSON.readTree(deleted.out());
+    assertThat(document.path("entities").asLong()).isEqualTo(10_000);
+    assertThat(document.path("rows").asLong()).isEqualTo(2);
+    assertThat(deleted.err())
+        .contains("featureduck delete: the last 1 of 10001 entities are not erased: ")
+        .contains("(store_unavailable)");
+    assertThat(run("get", "spending", "1").exitCode()).isEqualTo(1);
+  }
+
+  @Test
+  void materialize_erasuresThatCannotBeFinished_areToldAfterTheRuns() throws Exception {
+    assertThat(run("materialize").exitCode()).isZero();
+    assertThat(run("delete", "spending", "1").exitCode()).isZero();
+    database.execute("UPDATE featureduck_tombstones SET pending = true, view = 'other'");
+    database.execute("UPDATE featureduck_erasures SET view = 'other'");
+    database.execute("ALTER TABLE featureduck_tombstones ADD CONSTRAINT stuck CHECK (pending)");
+
+    Outcome outcome = run("materialize", "counting");
+
+    assertThat(outcome.exitCode()).isEqualTo(1);
+    assertThat(outcome.out()).contains("succeeded");
+    assertThat(outcome.err())
+        .contains("featureduck materialize: entities are left half erased: ")
+        .contains("(store_unavailable)");
+  }
+
+  @Test
   void delete_usedWrongly_erasesNothing() throws Exception {
     Outcome never = run("delete", "spending", "1");
     assertThat(never.exitCode()).isEqualTo(2);
@@ -378,6 +434,10 @@ class CommandLineTest {
     assertThat(noKey.err()).contains("\"one\"").contains("Nothing is erased.");
     Outcome noFile = run("delete", "spending", "--file", folder.resolve("none").toString());
     assertThat(noFile.exitCode()).isEqualTo(1);
+    Path latin = Files.write(folder.resolve("latin"), new byte[] {'1', '\n', (byte) 0xe9});
+    Outcome notUtf8 = run("delete", "spending", "--file", latin.toString());
+    assertThat(notUtf8.exitCode()).isEqualTo(2);
+    assertThat(notUtf8.err()).contains("latin is not in UTF-8").contains("Nothing is erased.");
     assertThat(run("get", "spending", "1").exitCode()).isZero();
   }
 

@@ -166,6 +166,33 @@ class RegistryCommandsTest {
     assertThat(run("apply").out()).isEqualTo(again.out() + "\n");
   }
 
+  /** A view's definition has only the name of a source. */
+  @Test
+  void plan_sourceDeclaredOtherwise_saysWhatTheNextRunDoes() throws Exception {
+    succeeds("materialize");
+    String told =
+        "View counting: source orders is declared otherwise than when it was last read, so the next run computes all rows anew.\n"
+            + "View spending: source orders is declared otherwise than when it was last read, so the next run computes all rows anew.";
+    Path file = folder.resolve("config.json");
+    String text = Files.readString(file);
+    assertThat(run("plan").out()).doesNotContain("declared otherwise");
+    Path ignored =
+        Files.writeString(
+            file,
+            text.replaceFirst(
+                "\"timestamp_field\"", "\"row_id\": \"ordered_at\", \"timestamp_field\""));
+
+    CommandOutcome planned = run("plan", "--detailed-exitcode");
+
+    assertThat(planned.code()).as(planned.err()).isZero();
+    assertThat(planned.out().lines().toList())
+        .containsAll(told.lines().toList())
+        .contains("No changes: 2 views are registered as the config has them.");
+    assertThat(run("plan", "spending", "--output", "json").json().path("notes")).hasSize(1);
+    succeeds("materialize");
+    assertThat(run("plan").out()).doesNotContain("declared otherwise");
+  }
+
   @Test
   void plan_everyKind_readsLikeTheGoldenFile() throws Exception {
     config(SPENDING, COUNTING, LATEST.replace("latest", "old"));
