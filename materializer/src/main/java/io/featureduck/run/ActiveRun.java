@@ -318,11 +318,12 @@ final class ActiveRun {
 
   private Selected select(
       Computation computation, RegisteredVersion target, Optional<Basis> basis) {
-    String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis);
+    LiveView live = LiveView.of(target);
+    String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis, live.ttl());
     if (whyFull.isEmpty() && target.unfilled()) {
       whyFull = "it has features that no run has computed";
     }
-    if (whyFull.isEmpty() && !lock.hasTable(LiveView.of(target), computation.features())) {
+    if (whyFull.isEmpty() && !lock.hasTable(live, computation.features())) {
       whyFull = "the online table has other columns";
     }
     if (whyFull.isEmpty()) {

@@ -225,8 +225,12 @@ final class Computation {
     return plan.increment().isPresent() ? Optional.empty() : Optional.of(plan.fullOnly());
   }
 
-  /** Returns why this can't go on from {@code basis}; empty where it can. */
-  String whyFull(Optional<Basis> basis) {
+  /**
+   * Returns why this can't go on from {@code basis}; empty where it can.
+   *
+   * @param ttl the view's, as it is registered
+   */
+  String whyFull(Optional<Basis> basis, Optional<Duration> ttl) {
     if (plan.increment().isEmpty()) {
       return plan.fullOnly();
     }
@@ -236,7 +240,7 @@ final class Computation {
     if (asOf.isBefore(basis.get().asOf())) {
       return "the last run was for %s, after %s".formatted(basis.get().asOf(), asOf);
     }
-    if (basis.get().ttl().filter(this::isShorter).isPresent()) {
+    if (basis.get().ttl().filter(before -> isShorter(before, ttl)).isPresent()) {
       return "rows are missing that a longer ttl has";
     }
     for (Watermark now : watermarks) {
@@ -248,8 +252,8 @@ final class Computation {
     return "";
   }
 
-  private boolean isShorter(Duration ttl) {
-    return view.ttl().filter(now -> now.compareTo(ttl) <= 0).isEmpty();
+  private static boolean isShorter(Duration before, Optional<Duration> now) {
+    return now.filter(length -> length.compareTo(before) <= 0).isEmpty();
   }
 
   /** Returns what changed since {@code basis}; {@link #whyFull} tells whether it can be had. */

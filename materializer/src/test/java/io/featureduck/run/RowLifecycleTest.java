@@ -7,8 +7,10 @@ import io.featureduck.definition.FeatureStore;
 import io.featureduck.event.Addresses;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
+import io.featureduck.registry.ViewChange;
 import io.featureduck.store.Erasure;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Registrar;
 import io.featureduck.store.Run;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
@@ -199,6 +201,36 @@ final class RowLifecycleTest {
 
     assertThat(second.kind()).isEqualTo(Run.Kind.FULL);
     assertThat(online()).hasSize(20);
+    assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+  }
+
+  /** Applies a ttl by a process of its own; the materializer's config keeps the one that it has. */
+  private void apply(String ttl) throws Exception {
+    try (Materializer other = Materializer.open(definitions(ttl), store);
+        Registrar registrar = store.registrar(PATIENCE)) {
+      for (ViewChange change : other.plan(List.of(), false).changes()) {
+        assertThat(registrar.apply(change, "a test")).isEqualTo(Registrar.Applied.APPLIED);
+      }
+    }
+  }
+
+  @Test
+  void run_longerTtlWasAppliedElsewhere_readsEverythingOnce() throws Exception {
+    Run ignored = run(true, "2026-01-31T12:00:00Z");
+    apply("10d");
+
+    assertThat(run(false, "2026-01-31T12:01:00Z").kind()).isEqualTo(Run.Kind.FULL);
+
+    assertThat(online()).hasSize(20);
+    assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+  }
+
+  @Test
+  void run_shorterTtlWasAppliedElsewhere_staysIncremental() throws Exception {
+    Run ignored = run(true, "2026-01-31T12:00:00Z");
+    apply("2d");
+
+    assertThat(run(false, "2026-01-31T12:01:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
     assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
   }
 
