@@ -8,7 +8,6 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
 import io.featureduck.registry.RegisteredVersion;
-import io.featureduck.registry.ViewDefinition;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
@@ -300,9 +299,7 @@ final class ActiveRun {
   private RegisteredVersion target(Computation computation) {
     materializer.registrations().takeUp(view, computation.features());
     RegisteredVersion target =
-        materializer
-            .registrations()
-            .target(ViewDefinition.of(view, computation.features()), lock.registered());
+        materializer.registrations().target(view, computation.features(), lock.registered());
     if (target.version() != version) {
       throw new FeatureException(
           ErrorCode.LOCKED,
