@@ -44,13 +44,13 @@ final class ActiveRun {
 
   private final Materializer materializer;
   private final FeatureView view;
-  private final int version;
   private final long runId;
   private final RunRequest request;
   private final Cancellation cancellation = new Cancellation();
   private final RunProgress progress = new RunProgress();
   private final long startNanos = System.nanoTime();
   private ViewLock lock;
+  private volatile int version;
   private Optional<Instant> asOf = Optional.empty();
   private Rejected rejected = new Rejected(0, 0, 0, 0);
   private long expired;
@@ -295,16 +295,20 @@ final class ActiveRun {
     }
   }
 
-  /** Returns the version that this computes, which is the one that it was begun for. */
+  /** Returns the version that this computes. */
   private RegisteredVersion target(Computation computation) {
     materializer.registrations().takeUp(view, computation.features());
     RegisteredVersion target =
         materializer.registrations().target(view, computation.features(), lock.registered());
     if (target.version() != version) {
-      throw new FeatureException(
-          ErrorCode.LOCKED,
-          "view %s: version %d was registered since run %d of version %d began: the next run computes it"
-              .formatted(view.name(), target.version(), runId, version));
+      // Someone has applied it since the run began, which waited maybe. It has the tick.
+      LOG.info(
+          "run {} of view {} computes version {}, which was applied since it began",
+          runId,
+          view.name(),
+          target.version());
+      lock.correctVersion(runId, target.version());
+      version = target.version();
     }
     return target;
   }
