@@ -282,7 +282,13 @@ final class ActiveRun {
               computation.watermarks(),
               progress,
               session.folder());
-      Retention retention = Retention.of(selected.kind(), live.ttl(), computation.asOf(), erasures);
+      Retention retention =
+          Retention.of(
+              selected.kind(),
+              live.ttl(),
+              computation.asOf(),
+              erasures,
+              keys -> request.asOf().isPresent() ? keys : computation.inSource(keys));
       ComputedRows rows =
           new ComputedRows(
               session, view.name(), selected.sql(), computation.features(), progress, retention);

@@ -26,10 +26,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A view's plan over its sources as they are in one DuckDB session, and the instant that it is
@@ -275,6 +278,22 @@ final class Computation {
                   }
                 }));
     return checks;
+  }
+
+  /**
+   * Returns those of some entities that the view's own source has any row of, also one that no
+   * filter lets through or that is from after {@code as_of}; all of them where it can't be told.
+   */
+  Set<String> inSource(Set<String> keys) {
+    if (keys.isEmpty() || plan.entities().isEmpty()) {
+      return keys;
+    }
+    String select =
+        "SELECT DISTINCT entity_key FROM (\n%s\n) AS entities WHERE entity_key IN (%s)"
+            .formatted(
+                RUN.render(plan.entities().get(), asOf),
+                keys.stream().map(DuckDb::literal).collect(Collectors.joining(", ")));
+    return new HashSet<>(session.list(select, row -> row.getString(1)));
   }
 
   List<Feature> features() {
