@@ -158,6 +158,7 @@ public final class Planner {
             body.over().apply(input),
             features,
             own.rejected(counted, keyColumns),
+            Optional.of(entities(counted, keys)),
             increment,
             fullOnly));
   }
@@ -303,13 +304,22 @@ public final class Planner {
     return key.type() == Primitive.INT32 ? value.as(Primitive.INT32) : value;
   }
 
+  /** Keys of rows that no filter has seen need not fit their type. */
+  private static LogicalPlan entities(LogicalPlan rows, List<Key> keys) {
+    KeyText text =
+        new KeyText(
+            keys.stream().map(key -> new KeyText.Part(columnOf(key), key.key().type())).toList());
+    return new LogicalPlan.Project(rows, List.of(new Named(ENTITY_KEY, text)));
+  }
+
   private static List<Column> columnsOf(List<Key> keys) {
-    return keys.stream()
-        .map(key ->
-            key.value().expression() instanceof Expression.Cast(var operand, var unused)
-                ? (Column) operand
-                : (Column) key.value().expression())
-        .toList();
+    return keys.stream().map(Planner::columnOf).toList();
+  }
+
+  private static Column columnOf(Key key) {
+    return key.value().expression() instanceof Expression.Cast(var operand, var unused)
+        ? (Column) operand
+        : (Column) key.value().expression();
   }
 
   private static LogicalPlan filtered(
@@ -664,8 +674,34 @@ public final class Planner {
             body.over().apply(known),
             features,
             rows.rejected(query, keyColumns),
+            sourceEntities(query),
             Optional.empty(),
             "it is written as sql"));
+  }
+
+  /** Looks for the join keys among the columns of the source itself. */
+  private Optional<LogicalPlan> sourceEntities(LogicalPlan.Query query) {
+    LogicalPlan own = query.inputs().getFirst().plan();
+    if (!(own instanceof LogicalPlan.Filter(LogicalPlan.Scan scan, var unused))) {
+      throw new IllegalStateException("the own source of an sql view is no filtered scan");
+    }
+    Scope scope = new Scope("the view's source", Optional.empty());
+    scan.schema().columns().forEach(scope::add);
+    PlanMistakes missing = new PlanMistakes();
+    List<Key> keys = new ArrayList<>();
+    for (JoinKey key : view.joinKeys()) {
+      missing.attempt("", () -> key(scope, key)).ifPresent(typed -> keys.add(new Key(key, typed)));
+    }
+    if (!missing.isEmpty()) {
+      return Optional.empty();
+    }
+    List<Column> columns = columnsOf(keys);
+    SourceSchema schema =
+        new SourceSchema(
+            scan.schema().columns().stream()
+                .filter(column -> columns.contains(column(column.name())))
+                .toList());
+    return Optional.of(entities(new LogicalPlan.Scan(scan.source(), schema), keys));
   }
 
   /** The SELECT need not give the source's row_id, so its rows are told apart by all columns. */

@@ -12,6 +12,8 @@ import java.util.Optional;
  * @param rejected one row about the view's own source: {@code rows_read}, and how many of them were
  *     left out, each counted once, for a {@code null_join_key}, a {@code null_event_time} or, by
  *     event time or cursor, as {@code after_as_of}; all INT64
+ * @param entities {@code entity_key} of each row of the view's own source, whatever its time and
+ *     the view's filters; NULL where it has none. Empty where the source doesn't have the join keys
  * @param increment how it is computed from changes; empty where it can't be
  * @param fullOnly why it can't be, in words; empty where it can
  */
@@ -19,6 +21,7 @@ public record ViewPlan(
     LogicalPlan plan,
     List<Feature> features,
     LogicalPlan rejected,
+    Optional<LogicalPlan> entities,
     Optional<Increment> increment,
     String fullOnly) {
   public ViewPlan {

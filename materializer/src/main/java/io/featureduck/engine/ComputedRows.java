@@ -112,7 +112,7 @@ public final class ComputedRows implements Rows {
       byte[] key = RowWriter.utf8(rows.getString(1));
       boolean leftOut = !gone && retention.isTooOld(event);
       if (leftOut) {
-        retention.leaveOut(key);
+        retention.leaveOut();
       }
       if ((gone && key.length > KEY_BYTES_MAX) || (leftOut && !tellsAsGone(key))) {
         // Whoever has no row and can't have had one, or is gone by not being here.

@@ -8,7 +8,6 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
 import io.featureduck.registry.RegisteredVersion;
-import io.featureduck.registry.ViewDefinition;
 import io.featureduck.source.SourceReader.Rejected;
 import io.featureduck.store.Basis;
 import io.featureduck.store.Cancellation;
@@ -45,13 +44,13 @@ final class ActiveRun {
 
   private final Materializer materializer;
   private final FeatureView view;
-  private final int version;
   private final long runId;
   private final RunRequest request;
   private final Cancellation cancellation = new Cancellation();
   private final RunProgress progress = new RunProgress();
   private final long startNanos = System.nanoTime();
   private ViewLock lock;
+  private volatile int version;
   private Optional<Instant> asOf = Optional.empty();
   private Rejected rejected = new Rejected(0, 0, 0, 0);
   private long expired;
@@ -287,7 +286,13 @@ final class ActiveRun {
               computation.watermarks(),
               progress,
               session.folder());
-      Retention retention = Retention.of(selected.kind(), live.ttl(), computation.asOf(), erasures);
+      Retention retention =
+          Retention.of(
+              selected.kind(),
+              live.ttl(),
+              computation.asOf(),
+              erasures,
+              keys -> request.asOf().isPresent() ? keys : computation.inSource(keys));
       ComputedRows rows =
           new ComputedRows(
               session, view.name(), selected.sql(), computation.features(), progress, retention);
@@ -299,18 +304,20 @@ final class ActiveRun {
     }
   }
 
-  /** Returns the version that this computes, which is the one that it was begun for. */
+  /** Returns the version that this computes. */
   private RegisteredVersion target(Computation computation) {
     materializer.registrations().takeUp(view, computation.features());
     RegisteredVersion target =
-        materializer
-            .registrations()
-            .target(ViewDefinition.of(view, computation.features()), lock.registered());
+        materializer.registrations().target(view, computation.features(), lock.registered());
     if (target.version() != version) {
-      throw new FeatureException(
-          ErrorCode.LOCKED,
-          "view %s: version %d was registered since run %d of version %d began: the next run computes it"
-              .formatted(view.name(), target.version(), runId, version));
+      // Someone has applied it since the run began, which waited maybe. It has the tick.
+      LOG.info(
+          "run {} of view {} computes version {}, which was applied since it began",
+          runId,
+          view.name(),
+          target.version());
+      lock.correctVersion(runId, target.version());
+      version = target.version();
     }
     return target;
   }
@@ -321,11 +328,12 @@ final class ActiveRun {
 
   private Selected select(
       Computation computation, RegisteredVersion target, Optional<Basis> basis) {
-    String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis);
+    LiveView live = LiveView.of(target);
+    String whyFull = request.full() ? "it was asked for" : computation.whyFull(basis, live.ttl());
     if (whyFull.isEmpty() && target.unfilled()) {
       whyFull = "it has features that no run has computed";
     }
-    if (whyFull.isEmpty() && !lock.hasTable(LiveView.of(target), computation.features())) {
+    if (whyFull.isEmpty() && !lock.hasTable(live, computation.features())) {
       whyFull = "the online table has other columns";
     }
     if (whyFull.isEmpty()) {

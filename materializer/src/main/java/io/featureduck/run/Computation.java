@@ -26,10 +26,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A view's plan over its sources as they are in one DuckDB session, and the instant that it is
@@ -225,8 +228,12 @@ final class Computation {
     return plan.increment().isPresent() ? Optional.empty() : Optional.of(plan.fullOnly());
   }
 
-  /** Returns why this can't go on from {@code basis}; empty where it can. */
-  String whyFull(Optional<Basis> basis) {
+  /**
+   * Returns why this can't go on from {@code basis}; empty where it can.
+   *
+   * @param ttl the view's, as it is registered
+   */
+  String whyFull(Optional<Basis> basis, Optional<Duration> ttl) {
     if (plan.increment().isEmpty()) {
       return plan.fullOnly();
     }
@@ -236,7 +243,7 @@ final class Computation {
     if (asOf.isBefore(basis.get().asOf())) {
       return "the last run was for %s, after %s".formatted(basis.get().asOf(), asOf);
     }
-    if (basis.get().ttl().filter(this::isShorter).isPresent()) {
+    if (basis.get().ttl().filter(before -> isShorter(before, ttl)).isPresent()) {
       return "rows are missing that a longer ttl has";
     }
     for (Watermark now : watermarks) {
@@ -248,8 +255,8 @@ final class Computation {
     return "";
   }
 
-  private boolean isShorter(Duration ttl) {
-    return view.ttl().filter(now -> now.compareTo(ttl) <= 0).isEmpty();
+  private static boolean isShorter(Duration before, Optional<Duration> now) {
+    return now.filter(length -> length.compareTo(before) <= 0).isEmpty();
   }
 
   /** Returns what changed since {@code basis}; {@link #whyFull} tells whether it can be had. */
@@ -271,6 +278,22 @@ final class Computation {
                   }
                 }));
     return checks;
+  }
+
+  /**
+   * Returns those of some entities that the view's own source has any row of, also one that no
+   * filter lets through or that is from after {@code as_of}; all of them where it can't be told.
+   */
+  Set<String> inSource(Set<String> keys) {
+    if (keys.isEmpty() || plan.entities().isEmpty()) {
+      return keys;
+    }
+    String select =
+        "SELECT DISTINCT entity_key FROM (\n%s\n) AS entities WHERE entity_key IN (%s)"
+            .formatted(
+                RUN.render(plan.entities().get(), asOf),
+                keys.stream().map(DuckDb::literal).collect(Collectors.joining(", ")));
+    return new HashSet<>(session.list(select, row -> row.getString(1)));
   }
 
   List<Feature> features() {

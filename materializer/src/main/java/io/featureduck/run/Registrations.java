@@ -4,6 +4,7 @@ import io.featureduck.definition.FeatureView;
 import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
+import io.featureduck.registry.DefinitionChange;
 import io.featureduck.registry.HistoryEntry;
 import io.featureduck.registry.OwnDefinition;
 import io.featureduck.registry.RegisteredVersion;
@@ -12,6 +13,7 @@ import io.featureduck.registry.ViewDefinition;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -55,15 +57,39 @@ final class Registrations {
   }
 
   /**
-   * Returns the version that a run of {@code own} computes.
+   * Returns the version that a run computes. Where the view takes all columns of its source, and
+   * that has more by now, they are taken up first.
    *
+   * @param features with their types, as the planner found them
    * @param registered the view as it is registered
-   * @throws FeatureException INVALID_CONFIG where {@code own} is neither live nor pending, saying
-   *     who applied what is and when
+   * @throws FeatureException INVALID_CONFIG where what this process has is neither live nor
+   *     pending, saying who applied what is and when
    */
-  RegisteredVersion target(ViewDefinition own, RegisteredView registered) {
-    OwnDefinition definition = new OwnDefinition(own);
-    return definition.target(registered).orElseThrow(() -> refused(definition, registered));
+  RegisteredVersion target(FeatureView view, List<Feature> features, RegisteredView registered) {
+    OwnDefinition own = new OwnDefinition(ViewDefinition.of(view, features));
+    return own.target(registered)
+        .or(() -> withNewColumns(view, own, registered))
+        .orElseThrow(() -> refused(own, registered));
+  }
+
+  private Optional<RegisteredVersion> withNewColumns(
+      FeatureView view, OwnDefinition own, RegisteredView registered) {
+    boolean takesAll = view.aggregations().isEmpty() && view.projections().isEmpty();
+    if (!takesAll || registered.live().isEmpty() || registered.pending().isPresent()) {
+      return Optional.empty();
+    }
+    ViewDefinition live = registered.live().get().definition();
+    DefinitionChange change = DefinitionChange.between(live, own.definition());
+    if (!change.isInPlace() || !change.dropped().isEmpty()) {
+      return Optional.empty();
+    }
+    // The settings that are registered stand.
+    LiveView ignored =
+        store.register(
+            new ViewDefinition(
+                view.name(), live.joinKeys(), own.definition().features(), live.json()),
+            by);
+    return own.target(store.registered(view.name()));
   }
 
   private FeatureException refused(OwnDefinition own, RegisteredView registered) {

@@ -13,13 +13,11 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * The rows of {@code featureduck_tombstones} and {@code featureduck_erasures}, and what is deleted
@@ -48,7 +46,7 @@ final class ErasureRecords {
    *
    * @param rowsRemoved rows that its last run counted and that are gone since
    */
-  record Version(int number, boolean live, long rowsRemoved) {}
+  record Version(int number, boolean live, boolean pending, long rowsRemoved) {}
 
   /** Has nobody else change the view's rows of featureduck_views until the transaction ends. */
   List<Version> lock(Connection connection, String view) throws SQLException {
@@ -62,29 +60,31 @@ final class ErasureRecords {
   private static List<Version> versions(Connection connection, String view, String locking)
       throws SQLException {
     String select =
-        "SELECT version, live, rows_removed FROM featureduck_views WHERE view = ? ORDER BY version"
+        "SELECT version, live, pending, rows_removed FROM featureduck_views WHERE view = ? ORDER BY version"
             + locking;
     try (PreparedStatement statement = connection.prepareStatement(select)) {
       statement.setString(1, view);
       try (ResultSet rows = statement.executeQuery()) {
         List<Version> versions = new ArrayList<>();
         while (rows.next()) {
-          versions.add(new Version(rows.getInt(1), rows.getBoolean(2), rows.getLong(3)));
+          versions.add(
+              new Version(rows.getInt(1), rows.getBoolean(2), rows.getBoolean(3), rows.getLong(4)));
         }
         return versions;
       }
     }
   }
 
-  /** Returns the view's tombstones. */
+  /** Returns which tombstones of a view there are. */
   KnownErasures known(Connection connection, String view) throws SQLException {
-    long last = 0;
-    Set<String> keys = new HashSet<>();
-    for (Tombstone tombstone : tombstones(connection, view, "")) {
-      last = Math.max(last, tombstone.erasure());
-      boolean ignored = keys.add(tombstone.key());
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "SELECT coalesce(max(erasure_id), 0) FROM featureduck_tombstones WHERE view = ?")) {
+      statement.setString(1, view);
+      try (ResultSet rows = statement.executeQuery()) {
+        return rows.next() ? new KnownErasures(rows.getLong(1)) : KnownErasures.NONE;
+      }
     }
-    return new KnownErasures(last, keys);
   }
 
   /** Returns all tombstones of a view. */

@@ -1,20 +1,13 @@
 package io.featureduck.store;
 
-import java.util.Set;
-
 /**
  * The tombstones of a view as a run found them before it read its sources. Only of these can it say
  * that the source no longer has their entities: one that was asked for again, or anew, while the
  * run went on, may be of an entity that came to the source after the run had read it.
  *
  * @param last the newest erasure that one of them is of; 0 where there is none
- * @param keys the entities
  */
-public record KnownErasures(long last, Set<String> keys) {
+public record KnownErasures(long last) {
   /** Of a view without tombstones. */
-  public static final KnownErasures NONE = new KnownErasures(0, Set.of());
-
-  public KnownErasures {
-    keys = Set.copyOf(keys);
-  }
+  public static final KnownErasures NONE = new KnownErasures(0);
 }

@@ -127,8 +127,14 @@ public final class OnlineStore {
    *     process applies changes for too long
    */
   public LiveView register(FeatureView view, List<Feature> features, String by) {
-    OwnDefinition own = new OwnDefinition(ViewDefinition.of(view, features));
-    switch (own.start(registered(view.name()))) {
+    return register(ViewDefinition.of(view, features), by);
+  }
+
+  /** As {@link #register(FeatureView, List, String)}, with what is registered as a whole. */
+  public LiveView register(ViewDefinition definition, String by) {
+    String view = definition.view();
+    OwnDefinition own = new OwnDefinition(definition);
+    switch (own.start(registered(view))) {
       case OwnDefinition.Start.Nothing nothing -> {}
       case OwnDefinition.Start.Refused refused ->
           throw new FeatureException(ErrorCode.INVALID_CONFIG, refused.why());
@@ -138,10 +144,10 @@ public final class OnlineStore {
         }
       }
     }
-    return liveView(view.name())
+    return liveView(view)
         .orElseThrow(() ->
             new FeatureException(
-                ErrorCode.LOCKED, "view %s has just been removed".formatted(view.name())));
+                ErrorCode.LOCKED, "view %s has just been removed".formatted(view)));
   }
 
   /** Returns all views that are registered, by name. */

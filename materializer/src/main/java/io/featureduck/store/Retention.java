@@ -1,11 +1,11 @@
 package io.featureduck.store;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
+import io.featureduck.store.ErasureRecords.Tombstone;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -25,13 +25,25 @@ public final class Retention {
   private final Run.Kind kind;
   private final long oldestMicros;
   private final KnownErasures erasures;
-  private final Set<String> erasedLeftOut = new HashSet<>();
+  private final SourceEntities source;
   private long leftOut;
 
-  private Retention(Run.Kind kind, long oldestMicros, KnownErasures erasures) {
+  private Retention(
+      Run.Kind kind, long oldestMicros, KnownErasures erasures, SourceEntities source) {
     this.kind = kind;
     this.oldestMicros = oldestMicros;
     this.erasures = erasures;
+    this.source = source;
+  }
+
+  /** Tells which entities a view's source has. */
+  public interface SourceEntities {
+    /**
+     * Returns those of some entities that the source has any row of, or may have.
+     *
+     * @param keys of entities that the run computed no row of
+     */
+    Set<String> among(Set<String> keys);
   }
 
   /**
@@ -39,9 +51,13 @@ public final class Retention {
    * @param asOf the instant that the rows are computed for
    */
   public static Retention of(
-      Run.Kind kind, Optional<Duration> ttl, Instant asOf, KnownErasures erasures) {
+      Run.Kind kind,
+      Optional<Duration> ttl,
+      Instant asOf,
+      KnownErasures erasures,
+      SourceEntities source) {
     long oldest = ttl.map(length -> micros(oldest(length, asOf))).orElse(Long.MIN_VALUE);
-    return new Retention(kind, oldest, erasures);
+    return new Retention(kind, oldest, erasures, source);
   }
 
   private static long micros(Instant instant) {
@@ -53,7 +69,7 @@ public final class Retention {
 
   /** Leaves nothing out, and knows of no erasure. */
   public static Retention everything() {
-    return new Retention(Run.Kind.FULL, Long.MIN_VALUE, KnownErasures.NONE);
+    return new Retention(Run.Kind.FULL, Long.MIN_VALUE, KnownErasures.NONE, keys -> keys);
   }
 
   /** Returns the oldest event that rows may have at an instant; older ones are purged. */
@@ -89,14 +105,8 @@ public final class Retention {
   }
 
   /** Counts a row that is too old, whose entity the source has all the same. */
-  public void leaveOut(byte[] key) {
+  public void leaveOut() {
     leftOut++;
-    if (!erasures.keys().isEmpty()) {
-      String text = new String(key, UTF_8);
-      if (erasures.keys().contains(text)) {
-        boolean ignored = erasedLeftOut.add(text);
-      }
-    }
   }
 
   /** Returns how many rows were too old. */
@@ -104,8 +114,21 @@ public final class Retention {
     return leftOut;
   }
 
-  /** Tells whether a tombstone may be released, where the rows have none of its entity. */
-  boolean mayRelease(String key, long erasure) {
-    return erasure <= erasures.last() && !erasedLeftOut.contains(key);
+  /**
+   * Returns which tombstones may be released, for the source no longer has their entities.
+   *
+   * @param without those of whose entities the run computed no row
+   */
+  Set<String> released(List<Tombstone> without) {
+    Set<String> released = new HashSet<>();
+    for (Tombstone tombstone : without) {
+      if (tombstone.erasure() <= erasures.last()) {
+        boolean ignored = released.add(tombstone.key());
+      }
+    }
+    if (!released.isEmpty()) {
+      boolean ignored = released.removeAll(source.among(Set.copyOf(released)));
+    }
+    return released;
   }
 }

@@ -9,7 +9,6 @@ import java.sql.SQLException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,8 +20,10 @@ import java.util.Set;
  * compared: so a tombstone costs nothing later, and counts are right by themselves. At the end, under
  * the lock of the view's rows, what was erased meanwhile is looked for again; see EntityErasure.
  *
- * A tombstone is released where the computed rows have none of its entity (all rows), or say that it
- * has none any more (an increment's). Never one that is pending: tables of other versions may have it.
+ * A tombstone is released by a full run whose rows have none of its entity, where the source itself,
+ * asked without filters and for all times, has none either. Whom an increment touches has a row in the
+ * source. Never one that is pending: tables of other versions may have it. Nor any while another
+ * version is computed, which may read another source.
  */
 final class RunErasures {
   private final StoreDatabase database;
@@ -31,7 +32,6 @@ final class RunErasures {
   private final RunCommit commit;
   private final List<String> released = new ArrayList<>();
   private long seen;
-  private long releasedMax;
   private boolean removed;
 
   RunErasures(StoreDatabase database, Connection connection, RunCommit commit) {
@@ -65,16 +65,15 @@ final class RunErasures {
     if (tombstones.isEmpty()) {
       return 0;
     }
-    Set<String> present = new HashSet<>();
-    Set<String> gone = new HashSet<>();
-    readComputed(table, present, gone);
-    for (Tombstone tombstone : tombstones.values()) {
-      String key = tombstone.key();
-      boolean isGone = isIncremental() ? gone.contains(key) : !present.contains(key);
-      if (isGone && !tombstone.pending() && retention.mayRelease(key, tombstone.erasure())) {
-        released.add(key);
-        releasedMax = Math.max(releasedMax, tombstone.erasure());
-      }
+    List<String> present = present(table);
+    if (!isIncremental()) {
+      Set<String> computed = Set.copyOf(present);
+      released.addAll(
+          retention.released(
+              tombstones.values().stream()
+                  .filter(tombstone -> !tombstone.pending())
+                  .filter(tombstone -> !computed.contains(tombstone.key()))
+                  .toList()));
     }
     if (present.isEmpty()) {
       return 0;
@@ -91,20 +90,21 @@ final class RunErasures {
     }
   }
 
-  private void readComputed(String table, Set<String> present, Set<String> gone)
-      throws SQLException {
+  private List<String> present(String table) throws SQLException {
     String select =
         """
-        SELECT s.entity_key, s.event_timestamp IS NULL FROM %s s
-        JOIN featureduck_tombstones t ON t.entity_key = s.entity_key WHERE t.view = ?
+        SELECT s.entity_key FROM %s s JOIN featureduck_tombstones t ON t.entity_key = s.entity_key
+        WHERE t.view = ? AND s.event_timestamp IS NOT NULL
         """
             .formatted(table);
     try (PreparedStatement statement = connection.prepareStatement(select)) {
       statement.setString(1, view());
       try (ResultSet rows = statement.executeQuery()) {
+        List<String> present = new ArrayList<>();
         while (rows.next()) {
-          boolean ignored = (rows.getBoolean(2) ? gone : present).add(database.key(rows, 1));
+          present.add(database.key(rows, 1));
         }
+        return present;
       }
     }
   }
@@ -123,11 +123,14 @@ final class RunErasures {
    * @param table that has the view's rows by now
    */
   Late settle(String table) throws SQLException {
+    boolean alone = true;
     for (Version version : records.lock(connection, view())) {
-      removed |= version.number() == commit.live().version() && version.rowsRemoved() > 0;
+      boolean isOwn = version.number() == commit.live().version();
+      removed |= isOwn && version.rowsRemoved() > 0;
+      alone &= isOwn || !(version.live() || version.pending());
     }
-    if (!released.isEmpty()) {
-      records.deleteTombstones(connection, view(), released, releasedMax);
+    if (alone) {
+      records.deleteTombstones(connection, view(), released, seen);
     }
     List<String> keys =
         records.pendingOrAfter(connection, view(), seen).stream().map(Tombstone::key).toList();

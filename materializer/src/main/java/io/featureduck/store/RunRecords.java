@@ -343,6 +343,17 @@ final class RunRecords {
     }
   }
 
+  /** As {@link ViewLock#correctVersion}; returns whether the run goes on. */
+  boolean correctVersion(Connection connection, long runId, int version) throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "UPDATE featureduck_runs SET version = ? WHERE run_id = ? AND status = 'running'")) {
+      statement.setInt(1, version);
+      statement.setLong(2, runId);
+      return statement.executeUpdate() == 1;
+    }
+  }
+
   /** As {@link OnlineStore#requestCancel}. */
   boolean requestCancel(Connection connection, long runId) throws SQLException {
     try (PreparedStatement statement =

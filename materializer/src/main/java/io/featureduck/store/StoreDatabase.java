@@ -1,7 +1,6 @@
 package io.featureduck.store;
 
 import io.featureduck.definition.OnlineStoreSettings;
-import io.featureduck.error.ErrorCode;
 import io.featureduck.error.FeatureException;
 import io.featureduck.plan.Feature;
 import io.featureduck.type.FeatureType;
@@ -14,7 +13,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import org.flywaydb.core.api.configuration.FluentConfiguration;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The database behind an online store: how it is reached, what its failures mean, and what of its

@@ -153,6 +153,14 @@ public final class ViewLock implements AutoCloseable {
         });
   }
 
+  /** Notes that a run that goes on is of another version than it began with. */
+  public void correctVersion(long runId, int version) {
+    boolean ignored =
+        work(
+            "correcting the version of run " + runId,
+            () -> runs.correctVersion(connection, runId, version));
+  }
+
   /** Returns all versions of the view; none where it is not registered. */
   public RegisteredView registered() {
     return work(

@@ -11,9 +11,11 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
 import io.featureduck.plan.Feature;
+import io.featureduck.registry.ViewChange;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Progress;
+import io.featureduck.store.Registrar;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunStart;
 import io.featureduck.store.ViewLock;
@@ -25,6 +27,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +39,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs: config, a real source, DuckDB, the online store. */
 final class MaterializerTest {
@@ -237,6 +242,39 @@ final class MaterializerTest {
     assertThat(store.registered("totals").live().orElseThrow().unfilled()).isFalse();
     assertThat(online("SELECT most FROM online_totals ORDER BY entity_key"))
         .containsExactly("10.50", "7.00");
+  }
+
+  /** Nobody can have applied what nobody wrote. */
+  @ParameterizedTest
+  @ValueSource(strings = {"", ", \"sql\": \"SELECT * FROM orders\""})
+  void run_sourceOfAViewOfAllColumnsGetsOneMore_takesItUp(String sql) throws Exception {
+    fillOrders();
+    String view =
+        "{\"name\": \"newest\", \"entities\": [\"customer\"], \"source\": \"orders\", \"ttl\": \"30000d\"%s}"
+            .formatted(sql);
+    FeatureStore definitions = definitions(orders(), view);
+    FeatureStore shorter = definitions(orders(), view.replace("30000d", "20000d"));
+    OnlineStore store = OnlineStore.open(definitions.onlineStore());
+    try (Materializer materializer = open(definitions);
+        Materializer other = open(shorter)) {
+      assertThat(materializer.run("newest", RunRequest.now()).error()).isEmpty();
+      try (Registrar registrar = store.registrar(Duration.ofSeconds(20))) {
+        ViewChange change = other.plan(List.of(), false).changes().getFirst();
+        assertThat(registrar.apply(change, "a test")).isEqualTo(Registrar.Applied.APPLIED);
+      }
+      source.execute("ALTER TABLE orders ADD COLUMN coupon INT; UPDATE orders SET coupon = 5");
+
+      Run run = materializer.run("newest", RunRequest.now());
+
+      assertThat(run.error()).isEmpty();
+      assertThat(run.kind()).isEqualTo(Run.Kind.FULL);
+      assertThat(materializer.run("newest", RunRequest.now()).error()).isEmpty();
+    }
+    assertThat(online("SELECT coupon FROM online_newest")).containsExactly("5", "5");
+    LiveView live = store.liveView("newest").orElseThrow();
+    assertThat(live.version()).isEqualTo(1);
+    // What was applied stands.
+    assertThat(live.ttl()).contains(Duration.ofDays(20_000));
   }
 
   @Test

@@ -7,8 +7,10 @@ import io.featureduck.definition.FeatureStore;
 import io.featureduck.event.Addresses;
 import io.featureduck.event.ChangeEvent;
 import io.featureduck.event.RunEvent;
+import io.featureduck.registry.ViewChange;
 import io.featureduck.store.Erasure;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Registrar;
 import io.featureduck.store.Run;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
@@ -203,27 +205,122 @@ final class RowLifecycleTest {
     assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
   }
 
+  /** Applies a ttl by a process of its own; the materializer's config keeps the one that it has. */
+  private void apply(String ttl) throws Exception {
+    try (Materializer other = Materializer.open(definitions(ttl), store);
+        Registrar registrar = store.registrar(PATIENCE)) {
+      for (ViewChange change : other.plan(List.of(), false).changes()) {
+        assertThat(registrar.apply(change, "a test")).isEqualTo(Registrar.Applied.APPLIED);
+      }
+    }
+  }
+
+  @Test
+  void run_longerTtlWasAppliedElsewhere_readsEverythingOnce() throws Exception {
+    Run ignored = run(true, "2026-01-31T12:00:00Z");
+    apply("10d");
+
+    assertThat(run(false, "2026-01-31T12:01:00Z").kind()).isEqualTo(Run.Kind.FULL);
+
+    assertThat(online()).hasSize(20);
+    assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+  }
+
+  @Test
+  void run_shorterTtlWasAppliedElsewhere_staysIncremental() throws Exception {
+    Run ignored = run(true, "2026-01-31T12:00:00Z");
+    apply("2d");
+
+    assertThat(run(false, "2026-01-31T12:01:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+    assertThat(run(false, "2026-01-31T12:02:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
+  }
+
+  private void runNow(boolean full) {
+    Run run = materializer.run("totals", new RunRequest(full, Optional.empty(), Optional.empty()));
+    assertThat(run.error()).isEmpty();
+    assertThat(run.kind()).isEqualTo(full ? Run.Kind.FULL : Run.Kind.INCREMENTAL);
+  }
+
+  /** Customers 40 and 41 have an order of a moment ago, and are in the view. */
+  private void runWithTwoOfToday() throws Exception {
+    source.execute(
+        "INSERT INTO orders SELECT i, i, 1, 'paid', now(), now() FROM generate_series(40, 41) i");
+    runNow(true);
+    assertThat(online()).containsExactly(40, 41);
+  }
+
+  private void touch(int order, String set) throws SQLException {
+    source.execute(
+        "UPDATE orders SET %s, updated_at = now() WHERE order_id = %d".formatted(set, order));
+  }
+
+  private List<String> tombstones() throws SQLException {
+    return target.query("SELECT entity_key FROM featureduck_tombstones ORDER BY entity_key");
+  }
+
   @Test
   void run_erasedEntity_staysAwayUntilTheSourceHasItNoMore() throws Exception {
-    Run first = run(true, "2026-01-31T12:00:00Z");
-    assertThat(first.kind()).isEqualTo(Run.Kind.FULL);
-    erase("30");
-    assertThat(online()).doesNotContain(30);
+    runWithTwoOfToday();
+    erase("40");
+    assertThat(online()).containsExactly(41);
+    touch(40, "amount = 7");
+    runNow(false);
+    runNow(true);
+    assertThat(online()).containsExactly(41);
 
-    source.execute(
-        "UPDATE orders SET amount = 7, updated_at = '2026-01-31 12:00:30Z' WHERE order_id IN (29, 30)");
-    assertThat(run(false, "2026-01-31T12:01:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
-    assertThat(online()).hasSize(9).doesNotContain(30);
-    assertThat(run(true, "2026-01-31T12:02:00Z").rowsWritten()).contains(0L);
-    assertThat(online()).doesNotContain(30);
+    source.execute("UPDATE orders SET customer_id = 41, updated_at = now() WHERE order_id = 40");
+    runNow(true);
+    assertThat(tombstones()).isEmpty();
+    touch(40, "customer_id = 40");
+    runNow(false);
 
-    source.execute(
-        "UPDATE orders SET status = 'gone', updated_at = '2026-01-31 12:02:30Z' WHERE order_id = 30");
-    assertThat(run(false, "2026-01-31T12:03:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
-    source.execute(
-        "UPDATE orders SET status = 'paid', updated_at = '2026-01-31 12:03:30Z' WHERE order_id = 30");
-    assertThat(run(false, "2026-01-31T12:04:00Z").kind()).isEqualTo(Run.Kind.INCREMENTAL);
-    assertThat(online()).hasSize(10).contains(30);
+    assertThat(online()).containsExactly(40, 41);
+  }
+
+  @Test
+  void run_erasedEntityIsFilteredOutForAWhile_staysAway() throws Exception {
+    runWithTwoOfToday();
+    erase("40");
+    touch(40, "status = 'open'");
+    runNow(false);
+    runNow(true);
+    assertThat(tombstones()).containsExactly("40");
+    touch(40, "status = 'paid'");
+    runNow(false);
+    runNow(true);
+    assertThat(online()).containsExactly(41);
+
+    source.execute("DELETE FROM orders WHERE order_id = 40");
+    runNow(true);
+
+    assertThat(tombstones()).isEmpty();
+  }
+
+  @Test
+  void run_erasedEntityHasARowOfTomorrowAlone_staysAway() throws Exception {
+    runWithTwoOfToday();
+    erase("40");
+    touch(40, "ordered_at = now() + interval '1 day'");
+    runNow(false);
+    runNow(true);
+    assertThat(tombstones()).containsExactly("40");
+    touch(40, "ordered_at = now()");
+    runNow(false);
+
+    assertThat(online()).containsExactly(41);
+  }
+
+  @Test
+  void run_asOfBeforeTheErasedEntitysFirstEvent_doesNotRelease() throws Exception {
+    runWithTwoOfToday();
+    erase("40");
+    source.execute("DELETE FROM orders WHERE order_id = 40");
+
+    Run ignored = run(true, "2026-01-10T00:00:00Z");
+
+    assertThat(tombstones()).containsExactly("40");
+    runNow(true);
+    assertThat(tombstones()).isEmpty();
   }
 
   @Test

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.featureduck.config.ConfigReader;
 import io.featureduck.definition.FeatureStore;
+import io.featureduck.registry.ViewChange;
 import io.featureduck.store.OnlineStore;
+import io.featureduck.store.Registrar;
 import io.featureduck.store.Run;
 import io.featureduck.testing.TestDefinitions;
 import io.featureduck.testing.TestPostgres;
@@ -216,6 +218,27 @@ final class ScheduledViewTest {
 
     settle();
 
+    assertThat(ticks()).containsExactly(batchTick);
+  }
+
+  @Test
+  void finish_versionAppliedSinceItBegan_isComputedByTheRunThatHasTheTick() throws Exception {
+    assertThat(materializer.run("totals", RunRequest.now()).error()).isEmpty();
+    materializer.close();
+    use("\"batch_schedule\": \"*/5 * * * *\", \"filters\": [\"amount > 0\"]");
+    ActiveRun run =
+        materializer.begin(
+            "totals", new RunRequest(false, Optional.empty(), Optional.of(batchTick)));
+    try (Registrar registrar = store.registrar(Duration.ofSeconds(20))) {
+      ViewChange change = materializer.plan(List.of(), false).changes().getFirst();
+      assertThat(registrar.apply(change, "a test")).isEqualTo(Registrar.Applied.APPLIED);
+    }
+
+    Run ended = run.finish();
+
+    assertThat(ended.error()).isEmpty();
+    assertThat(ended.version()).isEqualTo(2);
+    assertThat(store.liveView("totals").orElseThrow().version()).isEqualTo(2);
     assertThat(ticks()).containsExactly(batchTick);
   }
 
