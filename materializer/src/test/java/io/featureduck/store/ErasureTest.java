@@ -71,29 +71,23 @@ final class ErasureTest extends StoreWriting {
   }
 
   private static Rows withRetention(Map<String, Double> scores, Retention retention) {
-    return new Rows() {
-      @Override
-      public long writeTo(RowWriter out) throws SQLException {
-        for (Map.Entry<String, Double> row : scores.entrySet()) {
-          out.startRow(3);
-          out.putText(RowWriter.utf8(row.getKey()));
-          if (row.getValue().isNaN()) {
-            // Gone.
-            out.putNull();
-            out.putNull();
-          } else {
-            out.putDouble(row.getValue());
-            out.putTimestamp(EVENT.toEpochMilli() * 1_000);
+    return new GivenRows(
+        retention,
+        out -> {
+          for (Map.Entry<String, Double> row : scores.entrySet()) {
+            out.startRow(3);
+            out.putText(RowWriter.utf8(row.getKey()));
+            if (row.getValue().isNaN()) {
+              // Gone.
+              out.putNull();
+              out.putNull();
+            } else {
+              out.putDouble(row.getValue());
+              out.putTimestamp(EVENT.toEpochMilli() * 1_000);
+            }
           }
-        }
-        return scores.size();
-      }
-
-      @Override
-      public Retention retention() {
-        return retention;
-      }
-    };
+          return scores.size();
+        });
   }
 
   /** A run as materializers do it: what is erased is read first, then the source. */
@@ -447,11 +441,11 @@ final class ErasureTest extends StoreWriting {
 
   /** Rows that do something when half of them have been sent. */
   private static Rows interrupted(Rows rows, Runnable interruption) {
-    return out -> {
+    return everything(out -> {
       long count = rows.writeTo(out);
       interruption.run();
       return count;
-    };
+    });
   }
 
   @Test
@@ -536,6 +530,31 @@ final class ErasureTest extends StoreWriting {
     assertThat(store.finishErasures("v")).isZero();
     assertThat(store.statuses().getFirst().rows()).isEqualTo(6);
     assertThat(runKnowing(next, Run.Kind.FULL).rowsWritten()).isZero();
+  }
+
+  /** It has taken the entity out of its rows by then, and may not hold its tombstone. */
+  @Test
+  void erase_againWhileARunWrites_waitsForNothing() throws Exception {
+    assertThat(run(scores(8)).rows()).isEqualTo(8);
+    assertThat(erase("k1").rows()).isEqualTo(1);
+    Map<String, Double> next = scores(8);
+    next.put("k7", 5.0);
+    Future<RunCommit.Written> writing;
+    try (Connection holder = database.connect();
+        Statement statement = holder.createStatement()) {
+      holder.setAutoCommit(false);
+      boolean ignored =
+          statement.execute("SELECT 1 FROM online_v WHERE entity_key = 'k7' FOR UPDATE");
+      writing = threads.submit(() -> runKnowing(next, Run.Kind.FULL));
+      awaitWaiting("UPDATE difference");
+
+      assertThat(erase(Duration.ZERO, "k1").pending()).isFalse();
+
+      holder.rollback();
+    }
+    assertThat(writing.get(30, TimeUnit.SECONDS).changedKeys()).contains(List.of("k7"));
+    assertThat(online()).isEqualTo(without(next, "k1"));
+    assertThat(tombstones()).containsExactly("k1");
   }
 
   /**

@@ -26,9 +26,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * {@code DELETE /features/{view}/{entity}}: erases an entity. 204 once no table has it and this
- * server no longer answers it; 202 where a run holds the view for longer than is waited for, and
- * deletes it itself before it commits, or where this server can't see for now that it is gone.
- * Waits for the store on threads of its own. Confined to one event loop.
+ * server no longer answers it; 202 where a run holds the view for longer than is waited for: it
+ * deletes it before it commits, or the materializer does so within seconds after it; or where this
+ * server can't see for now that it is gone. Waits for the store on threads of its own. Confined to
+ * one event loop.
  */
 final class ErasureRoute {
   /** How long an erasure waits for others and for runs, from its arrival. */
