@@ -374,7 +374,7 @@ public final class Materializer implements AutoCloseable {
     }
     for (RegisteredView view : registered.values()) {
       if (asked.isEmpty() || asked.contains(view.view())) {
-        changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
+        changes.addAll(ChangePlan.undeclared(view, !asked.isEmpty()));
       }
     }
     return new ChangePlan(definitions.project(), store.place(), asked, prune, changes);
