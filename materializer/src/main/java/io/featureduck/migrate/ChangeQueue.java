@@ -39,11 +39,16 @@ final class ChangeQueue {
     return owner(session).filter(token::equals).isPresent();
   }
 
+  /** Tells whether another migration's is there. */
+  boolean isOthers(Session session) {
+    return owner(session).filter(other -> !other.equals(token)).isPresent();
+  }
+
   /**
    * @throws FeatureException LOCKED where the table is being migrated by someone else
    */
   void checkFree(Session session) {
-    if (owner(session).filter(other -> !other.equals(token)).isPresent()) {
+    if (isOthers(session)) {
       throw new FeatureException(
           ErrorCode.LOCKED,
           "%s is there and not of this migration: %s is being migrated into another store, or its migration was not ended by --abort"
@@ -66,7 +71,7 @@ final class ChangeQueue {
    * @return false where the table is being written by a long transaction
    */
   boolean create(Session session) {
-    if (!session.tryLock("LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE".formatted(old.quoted()))) {
+    if (!session.tryLock(old.quoted(), "SHARE ROW EXCLUSIVE")) {
       return false;
     }
     String function = old.beside(FUNCTION);
@@ -98,37 +103,44 @@ final class ChangeQueue {
     String view = ViewAdoption.identifier(old.columns().featureView());
     String key = ViewAdoption.identifier(old.columns().entityKey());
     // As the owner: whoever may write the table need not be allowed to write the queue.
+    String body =
+        """
+        BEGIN
+          IF TG_OP = 'TRUNCATE' THEN
+            INSERT INTO %1$s (feature_view, entity_key) VALUES (NULL, NULL);
+            RETURN NULL;
+          END IF;
+          IF TG_OP <> 'INSERT' THEN
+            INSERT INTO %1$s (feature_view, entity_key) VALUES (OLD.%2$s, OLD.%3$s);
+          END IF;
+          IF TG_OP = 'INSERT'
+            OR TG_OP = 'UPDATE' AND (NEW.%2$s <> OLD.%2$s OR NEW.%3$s <> OLD.%3$s) THEN
+            INSERT INTO %1$s (feature_view, entity_key) VALUES (NEW.%2$s, NEW.%3$s);
+          END IF;
+          RETURN NULL;
+        END
+        """
+            .formatted(queue, view, key);
     return """
-    CREATE FUNCTION %1$s() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $note$
-    BEGIN
-      IF TG_OP = 'TRUNCATE' THEN
-        INSERT INTO %2$s (feature_view, entity_key) VALUES (NULL, NULL);
-        RETURN NULL;
-      END IF;
-      IF TG_OP <> 'INSERT' THEN
-        INSERT INTO %2$s (feature_view, entity_key) VALUES (OLD.%3$s, OLD.%4$s);
-      END IF;
-      IF TG_OP = 'INSERT'
-        OR TG_OP = 'UPDATE' AND (NEW.%3$s <> OLD.%3$s OR NEW.%4$s <> OLD.%4$s) THEN
-        INSERT INTO %2$s (feature_view, entity_key) VALUES (NEW.%3$s, NEW.%4$s);
-      END IF;
-      RETURN NULL;
-    END $note$
+    CREATE FUNCTION %s() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %s
     """
-        .formatted(name, queue, view, key);
+        .formatted(name, Literal.of(body));
   }
 
   /**
-   * Removes it all, within a transaction that has the old table locked.
+   * Removes it all, within a transaction, whatever the old table is called by now.
    *
-   * @param table the old table, by its name at the time
+   * @return false where the old table is in use
    */
-  void drop(Session session, String table) {
-    session.execute("DROP TRIGGER IF EXISTS %s ON %s".formatted(TRIGGER, table));
-    session.execute("DROP TRIGGER IF EXISTS %s ON %s".formatted(TRUNCATE_TRIGGER, table));
-    session.execute("DROP FUNCTION IF EXISTS %s()".formatted(old.beside(FUNCTION)));
+  boolean tryDrop(Session session) {
+    // The triggers go with their function.
+    String drop = "DROP FUNCTION IF EXISTS %s() CASCADE".formatted(old.beside(FUNCTION));
+    if (!session.tryLocking(drop, old.quoted())) {
+      return false;
+    }
     session.execute("DROP TABLE IF EXISTS " + queue);
+    return true;
   }
 
   /**
@@ -209,6 +221,13 @@ final class ChangeQueue {
           "someone has turned off or removed the triggers on %s, so changes may be missing: end the migration by --abort and begin anew"
               .formatted(old.shown()));
     }
+  }
+
+  /** Tells whether more than so many keys wait. */
+  boolean isLonger(Session session, int rows) {
+    return session.number(
+            "SELECT count(*) FROM (SELECT 1 FROM %s LIMIT ?) q".formatted(queue), rows + 1)
+        > rows;
   }
 
   /** Returns how many keys wait. */

@@ -1,8 +1,10 @@
 package io.featureduck.migrate;
 
 import io.featureduck.migrate.MigrationRecord.State;
+import io.featureduck.store.AdoptedRows;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.List;
 import java.util.Map;
@@ -107,16 +109,13 @@ final class MigrationRecords {
                 plan.stored(),
                 by)
             .orElseThrow();
-    for (int i = 0; i < plan.views().size(); i++) {
+    for (MigratedView view : plan.views()) {
       store.update(
           """
-          INSERT INTO featureduck_migration_views (migration_id, feature_view, view, table_name)
-          VALUES (?, ?, ?, ?)
+          INSERT INTO featureduck_migration_views (migration_id, feature_view) VALUES (?, ?)
           """,
           record.id(),
-          plan.views().get(i).featureView(),
-          plan.views().get(i).view(),
-          record.table(i));
+          view.featureView());
     }
     return record;
   }
@@ -194,20 +193,81 @@ final class MigrationRecords {
   void restart(MigrationRecord migration) {
     store.update(
         """
-        UPDATE featureduck_migration_views SET position = NULL, copied = false, rows = 0
+        UPDATE featureduck_migration_views SET position = NULL, copied = false, rows = 0,
+          event_min = NULL, event_max = NULL
         WHERE migration_id = ?
         """,
         migration.id());
   }
 
-  void noteRun(MigrationRecord migration, String featureView, long runId, long rows) {
+  /** Counts the rows of a view's table; returns how many there are. */
+  long count(MigrationRecord migration, String featureView, String table) {
+    return store.number(
+        """
+        UPDATE featureduck_migration_views SET (rows, event_min, event_max) =
+          (SELECT count(*), min(n.event_timestamp), max(n.event_timestamp) FROM %s n)
+        WHERE migration_id = ? AND feature_view = ? RETURNING rows
+        """
+            .formatted(table),
+        migration.id(),
+        featureView);
+  }
+
+  /**
+   * Keeps the count up, within the transaction that writes rows.
+   *
+   * @param more how many rows there are more than before
+   * @param keys of the rows that were written
+   */
+  void changed(
+      MigrationRecord migration, String featureView, long more, String table, List<String> keys) {
     store.update(
         """
-        UPDATE featureduck_migration_views SET run_id = ?, rows = ?
+        UPDATE featureduck_migration_views v SET rows = v.rows + ?,
+          event_min = least(v.event_min, t.min), event_max = greatest(v.event_max, t.max)
+        FROM (SELECT min(n.event_timestamp), max(n.event_timestamp) FROM %s n
+          WHERE n.entity_key = ANY (?)) t
+        WHERE v.migration_id = ? AND v.feature_view = ?
+        """
+            .formatted(table),
+        more,
+        keys,
+        migration.id(),
+        featureView);
+  }
+
+  /** Returns what was counted of a view's rows. */
+  AdoptedRows counted(MigrationRecord migration, String featureView) {
+    return store
+        .first(
+            """
+            SELECT rows, event_min, event_max FROM featureduck_migration_views
+            WHERE migration_id = ? AND feature_view = ?
+            """,
+            row -> new AdoptedRows(row.getLong(1), instant(row, 2), instant(row, 3)),
+            migration.id(),
+            featureView)
+        .orElseThrow();
+  }
+
+  private static Optional<Instant> instant(ResultSet row, int column) throws SQLException {
+    return Optional.ofNullable(row.getObject(column, OffsetDateTime.class))
+        .map(OffsetDateTime::toInstant);
+  }
+
+  /**
+   * Notes the run that stands for a view's takeover, within its transaction.
+   *
+   * @param erased rows that were counted and have been deleted since
+   */
+  void noteRun(MigrationRecord migration, String featureView, long runId, long erased) {
+    store.update(
+        """
+        UPDATE featureduck_migration_views SET run_id = ?, rows = rows - ?
         WHERE migration_id = ? AND feature_view = ?
         """,
         runId,
-        rows,
+        erased,
         migration.id(),
         featureView);
   }

@@ -13,6 +13,8 @@ import java.util.Optional;
  * @param renamedTo what the old table is called now; empty before the end
  * @param noReadersView why no view has taken the old table's name; empty where one has, and before
  * @param readersNote in what that view differs from the table; empty where it doesn't
+ * @param dependents what was made for the old table and still goes with it, by its new name; before
+ *     the end what will
  */
 public record MigrationReport(
     State state,
@@ -23,15 +25,17 @@ public record MigrationReport(
     long queued,
     Optional<String> renamedTo,
     Optional<String> noReadersView,
-    Optional<String> readersNote) {
+    Optional<String> readersNote,
+    List<String> dependents) {
   public MigrationReport {
     views = List.copyOf(views);
+    dependents = List.copyOf(dependents);
   }
 
   /**
    * A view and its rows.
    *
-   * @param rows that were copied, before the end without what changed since
+   * @param rows that its new table has
    * @param runId that stands for the takeover; empty before the view is live
    */
   public record Moved(String view, long rows, Optional<Long> runId) {}

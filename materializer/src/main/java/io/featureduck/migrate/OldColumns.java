@@ -15,9 +15,6 @@ public record OldColumns(
   private static final List<String> ROLES =
       List.of("feature_view", "entity_key", "features", "event_timestamp", "updated_at");
 
-  /** The names that go without saying. */
-  public static final OldColumns DEFAULT = of(Map.of());
-
   /**
    * @param names by role, which is the column's usual name; a role that isn't there has that name
    * @throws FeatureException INVALID_CONFIG where a role is none

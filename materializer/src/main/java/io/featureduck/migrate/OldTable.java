@@ -51,6 +51,17 @@ record OldTable(
         AND i.indnatts = 2
       """;
 
+  private static final String DEPENDENTS =
+      """
+      SELECT DISTINCT replace(pg_describe_object(d.classid, d.objid, 0), 'rule "_RETURN" on ', '')
+      FROM pg_depend d LEFT JOIN pg_constraint c
+        ON d.classid = 'pg_constraint'::regclass AND c.oid = d.objid
+      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(?)
+        AND (d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+          OR c.contype = 'f' AND c.confrelid = d.refobjid AND c.conrelid <> d.refobjid)
+      ORDER BY 1
+      """;
+
   /**
    * A column.
    *
@@ -64,6 +75,16 @@ record OldTable(
         .first(RELATION, row -> row.getString(1), schema, name)
         .filter("r"::equals)
         .isPresent();
+  }
+
+  /**
+   * Returns what stays with a table when it is renamed, in Postgres' words: views, rules,
+   * functions, foreign keys of other tables and publications.
+   *
+   * @param table quoted; it need not be there
+   */
+  static List<String> dependents(Session session, String table) {
+    return session.list(DEPENDENTS, row -> row.getString(1), table);
   }
 
   /** Returns a table that needs not be looked at. */

@@ -52,12 +52,12 @@ final class ReadersView {
     }
     session.execute(
         """
-        CREATE FUNCTION %s() RETURNS TABLE (%s) LANGUAGE sql STABLE AS $rows$
-        %s
-        $rows$
+        CREATE FUNCTION %s() RETURNS TABLE (%s) LANGUAGE sql STABLE AS %s
         """
             .formatted(
-                function, String.join(", ", definitions), String.join("\nUNION ALL\n", selects)));
+                function,
+                String.join(", ", definitions),
+                Literal.of(String.join("\nUNION ALL\n", selects))));
     session.execute(
         "CREATE VIEW %s AS SELECT %s FROM %s() r"
             .formatted(old.quoted(), String.join(", ", selected), function));

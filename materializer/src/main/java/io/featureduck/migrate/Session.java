@@ -39,6 +39,20 @@ final class Session implements AutoCloseable {
 
   private static final String LOCK_NOT_AVAILABLE = "55P03";
   private static final int LOCK_MILLIS_MAX = 200;
+  private static final int TRIES_PER_VACUUM = 5;
+
+  /* Whoever may not see others' statistics finds no backend_type; but all that is no worker of the
+   * server's own has a user. */
+  private static final String AUTOVACUUM =
+      """
+      SELECT s.setting::int FROM pg_settings s
+      WHERE s.name = 'deadlock_timeout' AND EXISTS (
+        SELECT 1 FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+        WHERE l.granted AND l.mode = 'ShareUpdateExclusiveLock'
+          AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND l.relation = to_regclass(?)
+          AND (a.backend_type = 'autovacuum worker' OR a.backend_type IS NULL AND a.usesysid IS NULL))
+      """;
 
   /** The name of a function of this session that fails with the text it is given. */
   static final String REFUSE = "pg_temp.featureduck_refuse";
@@ -73,6 +87,7 @@ final class Session implements AutoCloseable {
   private final Connection connection;
   private final String what;
   private final ErrorCode away;
+  private int tries;
 
   private Session(Connection connection, String what, ErrorCode away) {
     this.connection = connection;
@@ -300,14 +315,20 @@ final class Session implements AutoCloseable {
    * Takes a lock within the transaction, waiting for a moment only: others queue behind whoever
    * waits.
    *
+   * @param table to be locked, quoted
    * @return whether it was had
    */
-  boolean tryLock(String lock) {
+  boolean tryLock(String table, String mode) {
+    return tryLocking("LOCK TABLE %s IN %s MODE".formatted(table, mode), table);
+  }
+
+  /** As {@link #tryLock}, with a statement that has to lock the table for what it does. */
+  boolean tryLocking(String lock, String table) {
+    int millisMax = millisMax(table);
     return work(c -> {
       Savepoint before = c.setSavepoint();
       try (Statement statement = c.createStatement()) {
-        boolean ignored =
-            statement.execute("SET LOCAL lock_timeout = '%dms'".formatted(LOCK_MILLIS_MAX));
+        boolean ignored = statement.execute("SET LOCAL lock_timeout = '%dms'".formatted(millisMax));
         ignored = statement.execute(lock);
         ignored = statement.execute("SET LOCAL lock_timeout = 0");
         return true;
@@ -319,6 +340,16 @@ final class Session implements AutoCloseable {
         return false;
       }
     });
+  }
+
+  /* An autovacuum gives way to whoever has waited for deadlock_timeout, which is longer than others
+   * are made to wait here; and of a large table it takes hours. One that keeps the server from
+   * running out of transaction numbers gives way to nobody, so not every try waits that long. */
+  private int millisMax(String table) {
+    tries++;
+    return tries % TRIES_PER_VACUUM == 0
+        ? first(AUTOVACUUM, row -> row.getInt(1) + LOCK_MILLIS_MAX, table).orElse(LOCK_MILLIS_MAX)
+        : LOCK_MILLIS_MAX;
   }
 
   private static FeatureException failure(String what, ErrorCode away, SQLException e) {

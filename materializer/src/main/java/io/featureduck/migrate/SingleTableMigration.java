@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Moves a store that holds all views in one table over to a table per view. Each call goes on where
@@ -23,9 +24,10 @@ import java.util.Optional;
  * STORE_UNAVAILABLE and SOURCE_UNAVAILABLE.
  */
 public final class SingleTableMigration implements AutoCloseable {
-  private static final long LOCK_PATIENCE_MILLIS = 10_000;
+  private static final Duration LOCK_PATIENCE = Duration.ofSeconds(10);
   private static final long LOCK_PAUSE_MILLIS = 100;
   private static final Duration TABLE_PATIENCE = Duration.ofMinutes(10);
+  private static final int TRIES_BETWEEN_PAUSES = 5;
   private static final long TABLE_PAUSE_MILLIS = 500;
   private static final long TABLE_PAUSE_MILLIS_MAX = 10_000;
 
@@ -49,12 +51,18 @@ public final class SingleTableMigration implements AutoCloseable {
 
   /** Connects, and waits a little for another process that may be ending. */
   public static SingleTableMigration open(MigrationRequest request, MigrationProgress progress) {
+    return open(request, progress, LOCK_PATIENCE);
+  }
+
+  /** As the other, with how long another process is waited for. */
+  static SingleTableMigration open(
+      MigrationRequest request, MigrationProgress progress, Duration patience) {
     Session store = Session.ofStore(request.store());
     try {
       Session old = Session.ofOldTable(request.from().orElse(request.store()));
       try {
         SingleTableMigration migration = new SingleTableMigration(request, progress, store, old);
-        migration.lock();
+        migration.lock(patience);
         return migration;
       } catch (RuntimeException e) {
         old.close();
@@ -67,9 +75,9 @@ public final class SingleTableMigration implements AutoCloseable {
   }
 
   /** One process at a time: what it writes goes over the session that has the lock. */
-  private void lock() {
+  private void lock(Duration patience) {
     String key = "featureduck single-table migration " + request.store().schema();
-    long end = System.nanoTime() + LOCK_PATIENCE_MILLIS * 1_000_000;
+    long end = System.nanoTime() + patience.toNanos();
     while (!store
         .first("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", row -> row.getBoolean(1), key)
         .orElse(false)) {
@@ -170,7 +178,12 @@ public final class SingleTableMigration implements AutoCloseable {
         0,
         Optional.empty(),
         Optional.empty(),
-        Optional.empty());
+        Optional.empty(),
+        dependents(request.table()));
+  }
+
+  private List<String> dependents(String table) {
+    return OldTable.dependents(old, OldTable.quoted(request.schema(), table));
   }
 
   private String shownTable() {
@@ -205,8 +218,7 @@ public final class SingleTableMigration implements AutoCloseable {
       case STARTING, RUNNING, SWITCHED -> {}
       case FINISHED, ABORTED -> throw new IllegalStateException("it has ended");
     }
-    if (migration.state() == State.SWITCHED
-        && !OldTable.exists(old, migration.oldSchema(), migration.oldTable())) {
+    if (migration.state() == State.SWITCHED && !isFollowed(migration)) {
       records.enter(migration, State.FINISHED);
       return report(MigrationReport.State.FINISHED, again(migration), proposal, 0);
     }
@@ -225,20 +237,31 @@ public final class SingleTableMigration implements AutoCloseable {
         place().isEmpty() ? table.noReadersView() : Optional.of(SwitchOver.OTHER_DATABASE);
     Takeover takeover =
         new Takeover(
-            old, store, table, migration, queue, progress, request.batchRows(), noReadersView);
+            old,
+            store,
+            table,
+            migration,
+            records,
+            queue,
+            progress,
+            request.batchRows(),
+            noReadersView);
     SwitchOver switchOver =
         new SwitchOver(
             old,
             store,
             table,
             migration,
+            records,
             queue,
             takeover,
             adoption,
             request.store().schema(),
             request.by());
     if (migration.state() == State.SWITCHED) {
-      patiently(table, switchOver::tryToComplete);
+      while (patiently(table, switchOver::tryToComplete) != Attempt.DONE) {
+        // Its rows were copied anew, and more may have been written meanwhile.
+      }
       return report(MigrationReport.State.FINISHED, again(migration), proposal, 0);
     }
     takeover.follow();
@@ -246,21 +269,35 @@ public final class SingleTableMigration implements AutoCloseable {
       long queued = queue.size(old);
       return report(MigrationReport.State.FOLLOWING, migration, proposal, queued);
     }
-    patiently(
-        table,
-        () -> {
-          if (!takeover.isVerified()) {
-            takeover.verify();
-          }
-          // Comparing takes long, and what was written meanwhile must not be left to the switch.
-          takeover.follow();
-          if (!takeover.isVerified()) {
-            return false;
-          }
-          progress.phase("switching over");
-          return switchOver.tryToSwitch();
-        });
+    do {
+      while (!takeover.isVerified()) {
+        takeover.verify();
+        // Comparing takes long, and what was written meanwhile must not be left to the switch.
+        takeover.follow();
+      }
+      progress.phase("switching over");
+    } while (patiently(table, () -> keepUpAndSwitch(takeover, switchOver)) != Attempt.DONE);
     return report(MigrationReport.State.FINISHED, again(migration), proposal, 0);
+  }
+
+  private static Attempt keepUpAndSwitch(Takeover takeover, SwitchOver switchOver) {
+    takeover.keepUp();
+    return takeover.isVerified() ? switchOver.tryToSwitch() : Attempt.ANEW;
+  }
+
+  /**
+   * Tells whether the old table is still followed: its queue goes as it is renamed. Whether there
+   * is a table of its name says nothing, for the old system may have made a new one.
+   */
+  private boolean isFollowed(MigrationRecord migration) {
+    return OldTable.exists(old, migration.oldSchema(), migration.oldTable())
+        && queue(migration).exists(old);
+  }
+
+  private static ChangeQueue queue(MigrationRecord migration) {
+    return new ChangeQueue(
+        OldTable.named(migration.oldSchema(), migration.oldTable(), migration.oldColumns()),
+        migration.token());
   }
 
   private MigrationRecord again(MigrationRecord migration) {
@@ -273,41 +310,59 @@ public final class SingleTableMigration implements AutoCloseable {
   private void startQueue(MigrationRecord migration, OldTable table, ChangeQueue queue) {
     queue.checkFree(old);
     if (!queue.exists(old)) {
-      patiently(
-          table,
-          () -> {
-            old.begin();
-            try {
-              boolean created = queue.create(old);
-              old.commit();
-              return created;
-            } finally {
-              old.rollback();
-            }
-          });
+      Attempt ignored =
+          patiently(
+              table,
+              () -> {
+                old.begin();
+                try {
+                  boolean created = queue.create(old);
+                  old.commit();
+                  return created ? Attempt.DONE : Attempt.IN_USE;
+                } finally {
+                  old.rollback();
+                }
+              });
     }
     records.enter(migration, State.RUNNING);
   }
 
-  private interface Attempt {
-    boolean succeeds();
-  }
-
-  private void patiently(OldTable table, Attempt attempt) {
+  /**
+   * Attempts something until it is done.
+   *
+   * @return DONE, or ANEW where something else is to be done first
+   * @throws FeatureException LOCKED, which may pass, where it could not be done in time
+   */
+  private Attempt patiently(OldTable table, Supplier<Attempt> attempts) {
     long end = System.nanoTime() + TABLE_PATIENCE.toNanos();
     long pause = TABLE_PAUSE_MILLIS;
-    while (!attempt.succeeds()) {
-      if (System.nanoTime() > end) {
-        throw FeatureException.passing(
-            ErrorCode.LOCKED,
-            "%s is in use by long transactions and could not be locked within %d minutes: what was done so far is kept"
-                .formatted(table.shown(), TABLE_PATIENCE.toMinutes()),
-            null);
+    for (int tries = 1; ; tries++) {
+      Attempt attempt = attempts.get();
+      if (attempt == Attempt.DONE || attempt == Attempt.ANEW) {
+        return attempt;
       }
-      progress.phase("waiting for long transactions on " + table.shown());
-      never.pause(pause);
-      pause = Math.min(TABLE_PAUSE_MILLIS_MAX, pause * 2);
+      if (System.nanoTime() > end) {
+        throw FeatureException.passing(ErrorCode.LOCKED, givenUp(table, attempt), null);
+      }
+      // Where more waits it is taken over at once, lest still more does.
+      if (attempt == Attempt.IN_USE && tries % TRIES_BETWEEN_PAUSES == 0) {
+        progress.phase("waiting for long transactions on " + table.shown());
+        never.pause(pause);
+        pause = Math.min(TABLE_PAUSE_MILLIS_MAX, pause * 2);
+      } else if (attempt == Attempt.IN_USE) {
+        never.pause(LOCK_PAUSE_MILLIS);
+      } else if (tries % TRIES_BETWEEN_PAUSES == 0) {
+        progress.phase("too much is being written to %s: catching up".formatted(table.shown()));
+      }
     }
+  }
+
+  private static String givenUp(OldTable table, Attempt attempt) {
+    return attempt == Attempt.IN_USE
+        ? "%s is in use by long transactions and could not be locked within %d minutes: what was done so far is kept"
+            .formatted(table.shown(), TABLE_PATIENCE.toMinutes())
+        : "more was written to %s all the time than could be taken over with writers waiting, for %d minutes: what was done so far is kept"
+            .formatted(table.shown(), TABLE_PATIENCE.toMinutes());
   }
 
   /**
@@ -328,12 +383,9 @@ public final class SingleTableMigration implements AutoCloseable {
           ErrorCode.LOCKED, "the views of %s are live: --finish it".formatted(migration.shown()));
     }
     records.enter(migration, State.ABORTING);
-    if (OldTable.exists(old, migration.oldSchema(), migration.oldTable())) {
-      OldTable table =
-          OldTable.named(migration.oldSchema(), migration.oldTable(), migration.oldColumns());
-      ChangeQueue queue = new ChangeQueue(table, migration.token());
-      patiently(table, () -> dropQueue(table, queue));
-    }
+    OldTable table =
+        OldTable.named(migration.oldSchema(), migration.oldTable(), migration.oldColumns());
+    Attempt ignored = patiently(table, () -> dropQueue(queue(migration)));
     store.begin();
     try {
       for (int i = 0; i < migration.plan().views().size(); i++) {
@@ -347,18 +399,17 @@ public final class SingleTableMigration implements AutoCloseable {
     return report(MigrationReport.State.ABORTED, migration, Optional.empty(), 0);
   }
 
-  private boolean dropQueue(OldTable table, ChangeQueue queue) {
-    if (!queue.exists(old)) {
-      return true;
+  private Attempt dropQueue(ChangeQueue queue) {
+    if (queue.isOthers(old)) {
+      return Attempt.DONE;
     }
     old.begin();
     try {
-      if (!old.tryLock("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE".formatted(table.quoted()))) {
-        return false;
+      if (!queue.tryDrop(old)) {
+        return Attempt.IN_USE;
       }
-      queue.drop(old, table.quoted());
       old.commit();
-      return true;
+      return Attempt.DONE;
     } finally {
       old.rollback();
     }
@@ -384,7 +435,8 @@ public final class SingleTableMigration implements AutoCloseable {
         queued,
         migration.renamedTo(),
         migration.noReadersView(),
-        migration.readersNote());
+        migration.readersNote(),
+        dependents(migration.renamedTo().orElse(migration.oldTable())));
   }
 
   private static final Copied NOTHING = new Copied(Optional.empty(), false, 0, Optional.empty());

@@ -3,22 +3,23 @@ package io.featureduck.migrate;
 import io.featureduck.migrate.ChangeQueue.Page;
 import io.featureduck.migrate.MigrationRecord.State;
 import io.featureduck.migrate.MigrationRecords.Copied;
+import io.featureduck.store.AdoptedRows;
 import io.featureduck.store.AdoptedView;
-import io.featureduck.store.Cancellation;
 import io.featureduck.store.ViewAdoption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.IntFunction;
+import java.util.function.Supplier;
 
 /**
- * The end of a migration: with writers of the old table waiting, the last of what they wrote is
- * taken over, the views go live and the old table gets out of the way. Readers wait for moments
- * only.
+ * The end of a migration: with readers and writers of the old table waiting for moments, the last
+ * of what was written is taken over, the views go live and the old table gets out of the way.
  */
-/* Java's order of statements is the order of locks: writers first, readers last and shortly.
+/* Whatever takes time, or may have to wait for others, comes before the lock of the old table: rows
+ * are compared and counted, and the views are put into the registry, in a transaction that is given
+ * up where too much was written meanwhile.
  *
  * With one database all of it is one transaction. With two the store commits first: a client that
  * looks for a view in the store and then in the old table finds it in one of them at all times. The
@@ -26,9 +27,7 @@ import java.util.function.IntFunction;
  * then tells which, for it is dropped in the same transaction as the table is renamed.
  */
 final class SwitchOver {
-  private static final int LAST_ROWS_MAX = 20_000;
-  private static final int LOCK_ATTEMPTS = 5;
-  private static final long PAUSE_MILLIS = 100;
+  private static final int LAST_ROWS_MAX = 1_000;
 
   private final Session old;
   private final Session store;
@@ -48,6 +47,7 @@ final class SwitchOver {
       Session store,
       OldTable table,
       MigrationRecord migration,
+      MigrationRecords records,
       ChangeQueue queue,
       Takeover takeover,
       ViewAdoption adoption,
@@ -58,7 +58,7 @@ final class SwitchOver {
     this.store = store;
     this.table = table;
     this.migration = migration;
-    this.records = new MigrationRecords(store);
+    this.records = records;
     this.queue = queue;
     this.takeover = takeover;
     this.adoption = adoption;
@@ -67,59 +67,51 @@ final class SwitchOver {
     this.views = migration.plan().views();
   }
 
-  /**
-   * Tries to switch over.
-   *
-   * @return false where the old table is in use, or so much was written that it is to be taken over
-   *     first, without anyone waiting: nothing has changed then
-   */
-  boolean tryToSwitch() {
+  /** Tries to switch over, with all rows compared and kept up. */
+  Attempt tryToSwitch() {
     return inTransactions(this::switchOver);
   }
 
   /** Goes on after the views went live; they are brought up with the old table once more. */
-  boolean tryToComplete() {
+  Attempt tryToComplete() {
+    takeover.keepUp(new Live());
     return inTransactions(this::complete);
   }
 
-  private interface Attempt {
-    boolean succeeds();
-  }
-
-  private boolean inTransactions(Attempt attempt) {
+  private Attempt inTransactions(Supplier<Attempt> attempt) {
     old.begin();
+    if (!oneDatabase) {
+      store.begin();
+    }
     try {
-      return attempt.succeeds();
+      return attempt.get();
     } catch (Session.TooManyBytes e) {
       takeover.takeFewerRows();
-      return false;
+      return Attempt.MORE;
     } finally {
       store.rollback();
       old.rollback();
     }
   }
 
-  private boolean switchOver() {
-    if (!lock("SHARE ROW EXCLUSIVE")) {
-      return false;
-    }
-    beginStore();
-    IntFunction<String> tables = migration::table;
-    if (!takeLast(tables)) {
-      return false;
-    }
-    queue.checkInForce(old);
-    takeover.checkCounts(old, tables);
+  private Attempt switchOver() {
+    List<String> online = new ArrayList<>();
+    List<Long> runs = new ArrayList<>();
     for (int i = 0; i < views.size(); i++) {
       MigratedView view = views.get(i);
-      long rows = store.number("SELECT count(*) FROM " + migration.table(i));
       String copied = migration.table(i);
-      long runId =
+      runs.add(
           store.work(
-              c -> adoption.adopt(c, adopted(view, table, migration.startedAt()), copied, by));
-      records.noteRun(migration, view.featureView(), runId, rows);
+              c -> adoption.adopt(c, adopted(view, table, migration.startedAt()), copied, by)));
+      online.add(ViewAdoption.onlineTable(view.view()));
     }
-    return commit(takeover.noReadersView());
+    Attempt attempt = takeLast(online);
+    if (attempt == Attempt.DONE) {
+      queue.checkInForce(old);
+      settle(online, runs);
+      commit(takeover.noReadersView());
+    }
+    return attempt;
   }
 
   static AdoptedView adopted(MigratedView view, OldTable table, Instant startedAt) {
@@ -135,36 +127,59 @@ final class SwitchOver {
             view.view(), view.joinKeys(), view.columns(), table.shown(), startedAt);
   }
 
-  private boolean complete() {
-    if (!queue.exists(old)) {
-      records.enter(migration, State.FINISHED);
-      return true;
+  private Attempt complete() {
+    Live live = new Live();
+    List<String> online = live.begin();
+    Attempt attempt = takeLast(online);
+    if (attempt == Attempt.DONE) {
+      live.end(online);
+      commit(Optional.of(OTHER_DATABASE));
     }
-    if (!lock("SHARE ROW EXCLUSIVE")) {
-      return false;
+    return attempt;
+  }
+
+  /** The online tables, as far as no run has written them: that is newer than the old table. */
+  private final class Live implements Takeover.Target {
+    private final List<Long> runs;
+
+    Live() {
+      Map<String, Copied> copied = records.views(migration);
+      this.runs = views.stream().map(view -> run(view, copied)).toList();
     }
-    beginStore();
-    List<String> online = new ArrayList<>();
-    Map<String, Copied> copied = records.views(migration);
-    List<Long> runs = views.stream().map(view -> run(view, copied)).toList();
-    for (int i = 0; i < views.size(); i++) {
-      String view = views.get(i).view();
-      long run = runs.get(i);
-      // What a run has computed since is newer than whatever the old system wrote.
-      boolean ours = store.work(c -> ViewAdoption.hold(c, view, run));
-      online.add(ours ? ViewAdoption.onlineTable(view) : "");
-    }
-    if (!takeLast(online::get)) {
-      return false;
-    }
-    for (int i = 0; i < views.size(); i++) {
-      if (!online.get(i).isEmpty()) {
+
+    @Override
+    public List<String> begin() {
+      List<String> online = new ArrayList<>();
+      for (int i = 0; i < views.size(); i++) {
         String view = views.get(i).view();
         long run = runs.get(i);
-        store.act(c -> adoption.changed(c, view, run));
+        boolean ours = store.work(c -> ViewAdoption.hold(c, view, run));
+        online.add(ours ? ViewAdoption.onlineTable(view) : "");
+      }
+      return online;
+    }
+
+    @Override
+    public void end(List<String> tables) {
+      settle(tables, runs);
+    }
+
+    @Override
+    public boolean isCopy() {
+      return false;
+    }
+  }
+
+  private void settle(List<String> tables, List<Long> runs) {
+    for (int i = 0; i < views.size(); i++) {
+      if (!tables.get(i).isEmpty()) {
+        MigratedView view = views.get(i);
+        long run = runs.get(i);
+        AdoptedRows rows = records.counted(migration, view.featureView());
+        long erased = store.work(c -> adoption.settle(c, view.view(), run, rows));
+        records.noteRun(migration, view.featureView(), run, erased);
       }
     }
-    return commit(Optional.of(OTHER_DATABASE));
   }
 
   static final String OTHER_DATABASE = "the store is in another database";
@@ -176,44 +191,35 @@ final class SwitchOver {
             new IllegalStateException("view %s is live without a run".formatted(view.view())));
   }
 
-  private void beginStore() {
-    if (!oneDatabase) {
-      store.begin();
+  /** Locks the old table and takes over what is queued, which is little and stays so. */
+  private Attempt takeLast(List<String> tables) {
+    // No weaker lock first: two who have one and want more would wait for each other.
+    if (!old.tryLock(table.quoted(), "ACCESS EXCLUSIVE")) {
+      return Attempt.IN_USE;
     }
-  }
-
-  /** Takes over what is queued, while nobody can add to it. */
-  private boolean takeLast(IntFunction<String> tables) {
+    if (queue.isLonger(old, LAST_ROWS_MAX)) {
+      return Attempt.MORE;
+    }
+    int rowsAtOnce = Math.min(LAST_ROWS_MAX, takeover.rowsAtOnce());
     long last = 0;
-    for (int rows = 0; ; ) {
-      Optional<Page> page = queue.page(old, last, takeover.rowsAtOnce());
-      if (page.isEmpty()) {
-        return true;
-      }
-      if (page.get().truncated() && migration.state() == State.SWITCHED) {
-        for (int i = 0; i < views.size(); i++) {
-          if (!tables.apply(i).isEmpty()) {
-            takeover.replace(i, tables.apply(i));
-          }
-        }
-        return true;
-      }
-      if (page.get().truncated() || rows > LAST_ROWS_MAX) {
-        return false;
+    for (Optional<Page> page = queue.page(old, last, rowsAtOnce);
+        page.isPresent();
+        page = queue.page(old, last, rowsAtOnce)) {
+      if (page.get().truncated()) {
+        return Attempt.ANEW;
       }
       takeover.apply(page.get(), old, tables);
       last = page.get().last();
-      rows += page.get().size();
     }
+    return Attempt.DONE;
   }
 
-  private boolean commit(Optional<String> noReadersView) {
+  private void commit(Optional<String> noReadersView) {
     List<OldTable.Column> columns = table.columns(old);
-    if (!lock("ACCESS EXCLUSIVE")) {
-      return false;
-    }
     String renamedTo = freeName();
-    queue.drop(old, table.quoted());
+    if (!queue.tryDrop(old)) {
+      throw new IllegalStateException("the table that is locked is in use");
+    }
     old.execute(
         "ALTER TABLE %s RENAME TO %s"
             .formatted(table.quoted(), ViewAdoption.identifier(renamedTo)));
@@ -232,18 +238,6 @@ final class SwitchOver {
       old.commit();
       records.enter(migration, State.FINISHED);
     }
-    return true;
-  }
-
-  private boolean lock(String mode) {
-    Cancellation never = new Cancellation();
-    for (int attempt = 1; attempt <= LOCK_ATTEMPTS; attempt++) {
-      if (old.tryLock("LOCK TABLE %s IN %s MODE".formatted(table.quoted(), mode))) {
-        return true;
-      }
-      never.pause(PAUSE_MILLIS);
-    }
-    return false;
   }
 
   private String freeName() {

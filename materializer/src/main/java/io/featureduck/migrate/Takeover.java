@@ -12,8 +12,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Brings the rows of the old table into tables of the store and keeps them up with it. Whatever is
@@ -37,6 +37,7 @@ final class Takeover {
   private final int batchRows;
   private final List<MigratedView> views;
   private final List<RowSql> sql;
+  private final Target copies = new Copies();
   private int rowsAtOnce;
   private Optional<String> noReadersView;
   private Optional<String> readersNote = Optional.empty();
@@ -50,6 +51,7 @@ final class Takeover {
       Session store,
       OldTable table,
       MigrationRecord migration,
+      MigrationRecords records,
       ChangeQueue queue,
       MigrationProgress progress,
       int batchRows,
@@ -58,7 +60,7 @@ final class Takeover {
     this.store = store;
     this.table = table;
     this.migration = migration;
-    this.records = new MigrationRecords(store);
+    this.records = records;
     this.queue = queue;
     this.progress = progress;
     this.batchRows = batchRows;
@@ -89,7 +91,46 @@ final class Takeover {
     do {
       copy();
       progress.phase("taking over what was written meanwhile");
-    } while (!catchUp());
+    } while (!catchUp(copies));
+  }
+
+  /** As {@link #follow}, where that was done before and all is to be kept up. */
+  void keepUp() {
+    if (!catchUp(copies)) {
+      follow();
+    }
+  }
+
+  /** Has tables that are live already keep up with the old one. */
+  void keepUp(Target live) {
+    boolean ignored = catchUp(live);
+  }
+
+  /** Where rows are brought to, in transactions of the store. */
+  interface Target {
+    /** Returns each view's table, to be written until the transaction ends; empty: it is not. */
+    List<String> begin();
+
+    /** Ends what was written in a transaction, before it is committed. */
+    void end(List<String> tables);
+
+    /** Tells whether all is copied anew where the old table was emptied. */
+    boolean isCopy();
+  }
+
+  private final class Copies implements Target {
+    @Override
+    public List<String> begin() {
+      return IntStream.range(0, views.size()).mapToObj(migration::table).toList();
+    }
+
+    @Override
+    public void end(List<String> tables) {}
+
+    @Override
+    public boolean isCopy() {
+      return true;
+    }
   }
 
   private void copy() {
@@ -147,7 +188,7 @@ final class Takeover {
   }
 
   /** Puts all of a view's old rows in place of those in a table, in the store's transaction. */
-  void replace(int view, String into) {
+  private void replace(int view, String into) {
     store.execute("DELETE FROM " + into);
     Optional<String> position = Optional.empty();
     do {
@@ -155,6 +196,7 @@ final class Takeover {
       long ignored = store.copyIn(into + " (" + sql.get(view).columns() + ")", batch.rows());
       position = batch.last();
     } while (position.isPresent());
+    long ignored = records.count(migration, views.get(view).featureView(), into);
   }
 
   /** A single row is taken whatever its size is. */
@@ -167,9 +209,9 @@ final class Takeover {
    *
    * @return false where all has to be copied anew
    */
-  private boolean catchUp() {
+  private boolean catchUp(Target target) {
     for (; ; ) {
-      Taken taken = inSnapshot(this::takePage);
+      Taken taken = inSnapshot(() -> takePage(target));
       switch (taken) {
         case ALL -> {
           return true;
@@ -191,21 +233,37 @@ final class Takeover {
     ANEW
   }
 
-  private Taken takePage() {
+  private Taken takePage(Target target) {
     Optional<Page> page = queue.page(old, 0, rowsAtOnce);
     if (page.isEmpty()) {
       return Taken.ALL;
     }
-    if (page.get().truncated()) {
+    boolean truncated = page.get().truncated();
+    if (truncated && target.isCopy()) {
       restart();
       return Taken.ANEW;
     }
     boolean full = page.get().size() >= rowsAtOnce;
     store.begin();
-    apply(page.get(), old, migration::table);
+    List<String> tables = target.begin();
+    if (truncated) {
+      replace(tables);
+    } else {
+      apply(page.get(), old, tables);
+    }
+    target.end(tables);
     store.commit();
-    queue.delete(old, page.get().last());
+    queue.delete(old, truncated ? Long.MAX_VALUE : page.get().last());
     return full ? Taken.SOME : Taken.ALL;
+  }
+
+  private void replace(List<String> tables) {
+    progress.phase("the old table was truncated: its rows are copied anew");
+    for (int i = 0; i < views.size(); i++) {
+      if (!tables.get(i).isEmpty()) {
+        replace(i, tables.get(i));
+      }
+    }
   }
 
   private void restart() {
@@ -259,16 +317,16 @@ final class Takeover {
    * Brings rows up with the old table and compares them with it, in the store's transaction.
    *
    * @param from the session that the old table is read in
-   * @param tables the name of each view's table; a view without one is left as it is
+   * @param tables as {@link Target#begin} gives them
    */
-  void apply(Page page, Session from, IntFunction<String> tables) {
+  void apply(Page page, Session from, List<String> tables) {
     page.keys()
         .forEach((featureView, keys) -> {
           int view = place(featureView);
           if (view < 0) {
             checkGone(from, featureView);
-          } else if (!tables.apply(view).isEmpty()) {
-            apply(view, keys, from, tables.apply(view));
+          } else if (!tables.get(view).isEmpty()) {
+            apply(view, keys, from, tables.get(view));
           }
         });
   }
@@ -295,8 +353,9 @@ final class Takeover {
     RowSql rowSql = sql.get(view);
     List<String> keys = from.list(rowSql.keys(), row -> row.getString(1), oldKeys);
     byte[] rows = from.copyOut(rowSql.converted(rowSql.isOneOf(oldKeys)), bytesMax());
-    store.update("DELETE FROM %s WHERE entity_key = ANY (?)".formatted(into), keys);
-    long ignored = store.copyIn(into + " (" + rowSql.columns() + ")", rows);
+    int gone = store.update("DELETE FROM %s WHERE entity_key = ANY (?)".formatted(into), keys);
+    long come = store.copyIn(into + " (" + rowSql.columns() + ")", rows);
+    records.changed(migration, views.get(view).featureView(), come - gone, into, keys);
     Map<String, Long> before = hashes(from, rowSql.oldHashes(rowSql.isOneOf(oldKeys)));
     Map<String, Long> after = hashes(store, rowSql.newHashes(into, "n.entity_key = ANY (?)"), keys);
     List<String> different = different(before, after);
@@ -411,7 +470,7 @@ final class Takeover {
         return Taken.ANEW;
       }
       store.begin();
-      apply(page.get(), old, migration::table);
+      apply(page.get(), old, copies.begin());
       store.commit();
       last = page.get().last();
     }
@@ -419,6 +478,7 @@ final class Takeover {
       store.execute("ANALYZE " + migration.table(i));
       compare(i);
     }
+    count();
     queue.delete(old, last);
     return Taken.ALL;
   }
@@ -493,23 +553,19 @@ final class Takeover {
     return buckets;
   }
 
-  /**
-   * Compares how many rows there are, in the transactions of the switch.
-   *
-   * @param from the session that has the old table locked
-   */
-  void checkCounts(Session from, IntFunction<String> tables) {
+  /** Compares how many rows there are, for two of the old table may have become one. */
+  private void count() {
     Map<String, Long> counts = new TreeMap<>();
     List<Boolean> ignored =
-        from.list(table.countByView(), row -> counts.put(row.getString(1), row.getLong(2)) == null);
+        old.list(table.countByView(), row -> counts.put(row.getString(1), row.getLong(2)) == null);
     for (String featureView : counts.keySet()) {
       if (place(featureView) < 0) {
-        checkGone(from, featureView);
+        checkGone(old, featureView);
       }
     }
     for (int i = 0; i < views.size(); i++) {
       long before = counts.getOrDefault(views.get(i).featureView(), 0L);
-      long after = store.number("SELECT count(*) FROM " + tables.apply(i));
+      long after = records.count(migration, views.get(i).featureView(), migration.table(i));
       if (before != after) {
         throw new FeatureException(
             ErrorCode.INTERNAL,

@@ -47,6 +47,24 @@ public record ChangePlan(
     return changes;
   }
 
+  /**
+   * As {@link #changes}, of a view that the config doesn't have: it is removed; but not one whose
+   * rows were taken over and that was never declared, unless it is asked for by its name.
+   *
+   * @param named whether it is
+   */
+  public static List<ViewChange> undeclared(RegisteredView registered, boolean named) {
+    Optional<ViewDefinition> migrated =
+        registered
+            .live()
+            .map(RegisteredVersion::definition)
+            .filter(definition -> definition.isMigrated() && !named);
+    return List.of(
+        migrated.isPresent()
+            ? new ViewChange.Unchanged(registered, migrated.get())
+            : new ViewChange.Removal(registered));
+  }
+
   private static ViewChange change(ViewDefinition wanted, RegisteredView registered) {
     Optional<RegisteredVersion> registeredLive = registered.live();
     if (registeredLive.isEmpty()) {

@@ -53,11 +53,15 @@ public final class PlanJson {
         live.filter(RegisteredVersion::isComputed).map(RegisteredVersion::table).orElse(null));
     node.put("rows", live.flatMap(RegisteredVersion::rows).orElse(null));
     switch (change) {
-      case ViewChange.Unchanged unchanged ->
-          unchanged
-              .registered()
-              .pending()
-              .ifPresent(pending -> node.put("pending_version", pending.version()));
+      case ViewChange.Unchanged unchanged -> {
+        unchanged
+            .registered()
+            .pending()
+            .ifPresent(pending -> node.put("pending_version", pending.version()));
+        if (unchanged.definition().isMigrated()) {
+          node.put("undeclared", true);
+        }
+      }
       case ViewChange.Addition addition -> {
         version(node, addition.view(), addition.registered().nextVersion());
         features(node.putArray("added"), addition.definition(), addition.definition().features());

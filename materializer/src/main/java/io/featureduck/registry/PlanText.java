@@ -47,6 +47,11 @@ public final class PlanText {
   }
 
   private static Optional<String> waiting(ViewChange.Unchanged unchanged) {
+    if (unchanged.definition().isMigrated()) {
+      return Optional.of(
+          "View %1$s was migrated and is not declared yet: it stays; 'apply %1$s' removes it."
+              .formatted(unchanged.view()));
+    }
     return unchanged
         .registered()
         .pending()
@@ -241,7 +246,7 @@ public final class PlanText {
       text.append("No changes: ")
           .append(
               switch (counts.unchanged()) {
-                case 0 -> "there is no view.";
+                case 0 -> counts.undeclared() == 0 ? "there is no view." : "no view is declared.";
                 case 1 -> "1 view is registered as the config has it.";
                 default -> counts.unchanged() + " views are registered as the config has them.";
               });
@@ -263,6 +268,7 @@ public final class PlanText {
       int removed,
       int pruned,
       int unchanged,
+      int undeclared,
       int unplanned) {
     static Counts of(ChangePlan plan) {
       return new Counts(
@@ -271,12 +277,22 @@ public final class PlanText {
           count(plan, ViewChange.NewVersion.class),
           count(plan, ViewChange.Removal.class),
           count(plan, ViewChange.Prune.class),
-          count(plan, ViewChange.Unchanged.class),
+          count(plan, ViewChange.Unchanged.class) - undeclared(plan),
+          undeclared(plan),
           count(plan, ViewChange.Unplanned.class));
     }
 
     private static int count(ChangePlan plan, Class<? extends ViewChange> kind) {
       return (int) plan.changes().stream().filter(kind::isInstance).count();
+    }
+
+    private static int undeclared(ChangePlan plan) {
+      return (int)
+          plan.changes().stream()
+              .filter(change ->
+                  change instanceof ViewChange.Unchanged unchanged
+                      && unchanged.definition().isMigrated())
+              .count();
     }
 
     String words() {
@@ -287,6 +303,7 @@ public final class PlanText {
       add(words, removed, "to remove");
       add(words, pruned, "to prune");
       add(words, unchanged, "unchanged");
+      add(words, undeclared, "not declared yet");
       add(words, unplanned, "not planned");
       return String.join(", ", words);
     }

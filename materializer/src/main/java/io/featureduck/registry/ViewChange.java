@@ -32,7 +32,10 @@ public sealed interface ViewChange {
     return registered().view();
   }
 
-  /** The view is registered as it should be; its next run may be what is missing. */
+  /**
+   * The view is registered as it should be; its next run may be what is missing, or, where its rows
+   * were migrated, its declaration.
+   */
   record Unchanged(RegisteredView registered, ViewDefinition definition) implements ViewChange {
     @Override
     public String action() {

@@ -364,7 +364,7 @@ public final class Materializer implements AutoCloseable {
     changes.forEach(change -> notes.addAll(changedSources(change)));
     for (RegisteredView view : registered.values()) {
       if (asked.isEmpty() || asked.contains(view.view())) {
-        changes.addAll(ChangePlan.changes(Optional.empty(), view, prune));
+        changes.addAll(ChangePlan.undeclared(view, !asked.isEmpty()));
       }
     }
     return new ChangePlan(definitions.project(), store.place(), asked, prune, changes, notes);

@@ -1,6 +1,5 @@
 package io.featureduck.store;
 
-import io.featureduck.definition.FeatureView;
 import io.featureduck.definition.JoinKey;
 import io.featureduck.plan.Feature;
 import io.featureduck.registry.ViewDefinition;
@@ -30,12 +29,6 @@ public record AdoptedView(
   public AdoptedView {
     joinKeys = List.copyOf(joinKeys);
     features = List.copyOf(features);
-  }
-
-  /** Returns a view that the config declares. */
-  public static AdoptedView declared(FeatureView view, List<Feature> features, Instant startedAt) {
-    return new AdoptedView(
-        view.name(), view.joinKeys(), features, view.json(), view.source(), startedAt);
   }
 
   /**

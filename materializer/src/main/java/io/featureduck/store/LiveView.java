@@ -59,14 +59,6 @@ public record LiveView(
   }
 
   /**
-   * Tells whether the rows were taken over from another store, and no definition says yet how they
-   * are computed.
-   */
-  public boolean isMigrated() {
-    return registered().isMigrated();
-  }
-
-  /**
    * Reads what {@code featureduck_views.definition} holds.
    *
    * @param stored as {@link ViewDefinition#stored} writes it

@@ -18,8 +18,13 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.sql.Timestamp;
+import java.sql.Types;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -91,7 +96,7 @@ public final class ViewAdoption {
    *
    * @param table from {@link #createTable}
    * @param by who does so, for people
-   * @return the run that stands for the takeover
+   * @return the run that stands for the takeover; {@link #settle} notes its rows
    * @throws FeatureException LOCKED where the view was registered or materialized by another
    */
   public long adopt(Connection connection, AdoptedView view, String table, String by)
@@ -119,16 +124,14 @@ public final class ViewAdoption {
       }
       source = JSON.readTree(live.definition()).path("source").asString(source);
     }
-    long runId = insertRun(connection, view, table, by);
-    insertWatermark(connection, view, table, source, runId);
+    long runId = insertRun(connection, view, by);
+    insertWatermark(connection, view, source, runId);
     String online = onlineTable(view.view());
     execute(connection, "ALTER TABLE %s RENAME TO %s".formatted(table, online));
     execute(
         connection,
         "ALTER TABLE %1$s RENAME CONSTRAINT %2$s_key TO %1$s_key".formatted(online, table));
     registry.lock(connection, view.view());
-    long ignored =
-        changes.note(connection, view.view(), VERSION, Optional.of(runId), Optional.empty());
     return runId;
   }
 
@@ -141,16 +144,14 @@ public final class ViewAdoption {
         && live.features().equals(view.features());
   }
 
-  private static long insertRun(Connection connection, AdoptedView view, String table, String by)
+  private static long insertRun(Connection connection, AdoptedView view, String by)
       throws SQLException {
     String insert =
         """
         INSERT INTO featureduck_runs (view, version, kind, status, engine, started_at, finished_at,
-          rows_read, rows_written, upper_bound, host)
-        SELECT ?, ?, 'full', 'succeeded', 'migration', ?, now(), t.rows, t.rows, now(), ?
-        FROM (SELECT count(*) AS rows FROM %s) t RETURNING run_id
-        """
-            .formatted(table);
+          upper_bound, host)
+        VALUES (?, ?, 'full', 'succeeded', 'migration', ?, now(), now(), ?) RETURNING run_id
+        """;
     try (PreparedStatement statement = connection.prepareStatement(insert)) {
       statement.setString(1, view.view());
       statement.setInt(2, VERSION);
@@ -166,20 +167,17 @@ public final class ViewAdoption {
   }
 
   private static void insertWatermark(
-      Connection connection, AdoptedView view, String table, String source, long runId)
-      throws SQLException {
+      Connection connection, AdoptedView view, String source, long runId) throws SQLException {
     String insert =
         """
         INSERT INTO featureduck_watermarks
-          (view, version, source, watermark, run_id, rows, event_min, event_max)
-        SELECT v.view, v.version, ?, r.upper_bound, r.run_id, r.rows_written, t.min, t.max
-        FROM (VALUES (?, ?)) v (view, version) JOIN featureduck_runs r ON r.run_id = ?,
-          (SELECT min(event_timestamp), max(event_timestamp) FROM %s) t
+          (view, version, source, watermark, run_id, rows)
+        SELECT v.view, v.version, ?, r.upper_bound, r.run_id, 0
+        FROM (VALUES (?, ?)) v (view, version) JOIN featureduck_runs r ON r.run_id = ?
         WHERE NOT EXISTS (SELECT 1 FROM featureduck_watermarks w
           WHERE w.view = v.view AND w.version = v.version)
         ON CONFLICT DO NOTHING
-        """
-            .formatted(table);
+        """;
     try (PreparedStatement statement = connection.prepareStatement(insert)) {
       statement.setString(1, source);
       statement.setString(2, view.view());
@@ -213,22 +211,62 @@ public final class ViewAdoption {
     }
   }
 
-  /** Tells readers that any rows of an adopted view may have changed, and how many there are. */
-  public void changed(Connection connection, String view, long runId) throws SQLException {
-    String update =
-        """
-        UPDATE featureduck_watermarks w SET rows = t.rows, event_min = t.min, event_max = t.max
-        FROM (SELECT count(*) AS rows, min(event_timestamp), max(event_timestamp) FROM %s) t
-        WHERE w.view = ? AND w.version = ?
-        """
+  /**
+   * Ends what was written to the online table of an adopted view: rows of erased entities go, what
+   * is there is noted, and readers are told that any rows may have changed.
+   *
+   * @param rows as they were counted, those of erased entities included
+   * @return how many were of erased entities
+   */
+  public long settle(Connection connection, String view, long runId, AdoptedRows rows)
+      throws SQLException {
+    // An erasure puts its tombstones up under this lock, and deletes rows once it has given it
+    // back.
+    registry.lock(connection, view);
+    long erased = deleteErased(connection, view);
+    noteRows(connection, view, runId, rows, rows.count() - erased);
+    long ignored = changes.note(connection, view, VERSION, Optional.of(runId), Optional.empty());
+    return erased;
+  }
+
+  private static long deleteErased(Connection connection, String view) throws SQLException {
+    String delete =
+        "DELETE FROM %s o USING featureduck_tombstones t WHERE t.view = ? AND t.entity_key = o.entity_key"
             .formatted(onlineTable(view));
-    try (PreparedStatement statement = connection.prepareStatement(update)) {
+    try (PreparedStatement statement = connection.prepareStatement(delete)) {
       statement.setString(1, view);
-      statement.setInt(2, VERSION);
+      return statement.executeUpdate();
+    }
+  }
+
+  private static void noteRows(
+      Connection connection, String view, long runId, AdoptedRows rows, long written)
+      throws SQLException {
+    try (PreparedStatement statement =
+        connection.prepareStatement(
+            "UPDATE featureduck_runs SET rows_read = ?, rows_written = ? WHERE run_id = ?")) {
+      statement.setLong(1, rows.count());
+      statement.setLong(2, written);
+      statement.setLong(3, runId);
       int ignored = statement.executeUpdate();
     }
-    registry.lock(connection, view);
-    long ignored = changes.note(connection, view, VERSION, Optional.of(runId), Optional.empty());
+    String update =
+        """
+        UPDATE featureduck_watermarks SET rows = ?, event_min = ?, event_max = ?
+        WHERE view = ? AND version = ?
+        """;
+    try (PreparedStatement statement = connection.prepareStatement(update)) {
+      statement.setLong(1, written);
+      statement.setObject(2, time(rows.eventMin()), Types.TIMESTAMP_WITH_TIMEZONE);
+      statement.setObject(3, time(rows.eventMax()), Types.TIMESTAMP_WITH_TIMEZONE);
+      statement.setString(4, view);
+      statement.setInt(5, VERSION);
+      int ignored = statement.executeUpdate();
+    }
+  }
+
+  private static @Nullable OffsetDateTime time(Optional<Instant> instant) {
+    return instant.map(time -> time.atOffset(ZoneOffset.UTC)).orElse(null);
   }
 
   /**

@@ -8,8 +8,10 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -78,7 +80,7 @@ final class MigrationFixture {
         oneDatabase ? Optional.empty() : Optional.of(TestDefinitions.store(old, "public")),
         "public",
         "online_features",
-        OldColumns.DEFAULT,
+        OldColumns.of(Map.of()),
         batchRows,
         "test");
   }
@@ -119,6 +121,10 @@ final class MigrationFixture {
   }
 
   SingleTableMigration open(MigrationRequest request) {
+    return open(request, Duration.ofSeconds(10));
+  }
+
+  SingleTableMigration open(MigrationRequest request, Duration patience) {
     return SingleTableMigration.open(
         request,
         new MigrationProgress() {
@@ -134,7 +140,8 @@ final class MigrationFixture {
 
           @Override
           public void copied(String view, long rows, long ofRows) {}
-        });
+        },
+        patience);
   }
 
   static SchemaRequest inferring() {

@@ -374,6 +374,28 @@ final class ChangePlanTest {
     saved(changes(wanted, since, false)).requireSame(plan(changes(wanted, later, false)));
   }
 
+  @Test
+  void undeclared_migratedView_staysUnlessItIsNamed() {
+    ViewDefinition migrated =
+        definition("m", "{'name':'m','migrated_from':'public.online_features'}", "n INT64");
+    RegisteredView view = registered("m", version(1, State.LIVE, migrated, Optional.of(7L)));
+
+    List<ViewChange> changes = ChangePlan.undeclared(view, false);
+
+    ChangePlan plan = plan(changes);
+    assertThat(plan.changesAnything()).isFalse();
+    assertThat(plan.destroys()).isEmpty();
+    assertThat(new PlanText(ChangePlanTest::column).of(plan))
+        .endsWith(
+            "View m was migrated and is not declared yet: it stays; 'apply m' removes it.\nNo changes: no view is declared.");
+    assertThat(new PlanJson(ChangePlanTest::column).of(plan).at("/views/0/undeclared").asBoolean())
+        .isTrue();
+    assertThat(ChangePlan.undeclared(view, true)).containsExactly(new ViewChange.Removal(view));
+    ViewDefinition declared = definition("m", COUNTS, COUNTS_FEATURES);
+    RegisteredView other = registered("m", version(1, State.LIVE, declared, Optional.of(7L)));
+    assertThat(ChangePlan.undeclared(other, false)).containsExactly(new ViewChange.Removal(other));
+  }
+
   private static SavedPlan saved(List<ViewChange> changes) {
     return SavedPlan.read(
         "plan.json", new PlanJson(ChangePlanTest::column).of(plan(changes)).toString());

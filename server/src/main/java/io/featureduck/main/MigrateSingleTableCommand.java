@@ -41,6 +41,9 @@ import picocli.CommandLine.Option;
     name = "migrate-single-table",
     description =
         "Takes a store that holds all views in one table over to a table per view, in Postgres.",
+    footer =
+        "Exit codes: 0; 1 failed, or the table can't be migrated as it is; 2 used wrongly, or the"
+            + " schema was inferred and only shown.",
     mixinStandardHelpOptions = true)
 final class MigrateSingleTableCommand implements Callable<Integer> {
   private static final String PASSWORD = "FEATUREDUCK_FROM_PASSWORD";
@@ -101,7 +104,7 @@ final class MigrateSingleTableCommand implements Callable<Integer> {
 
   @Option(
       names = "--accept-inferred",
-      description = "Begin although the schema is inferred from the rows.")
+      description = "Begin although the schema is inferred from the rows; without it, show that.")
   private boolean acceptInferred = false;
 
   @Option(

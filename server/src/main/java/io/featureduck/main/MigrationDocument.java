@@ -39,6 +39,7 @@ final class MigrationDocument {
     document.put("readers_view", finished ? report.noReadersView().isEmpty() : null);
     document.put("no_readers_view", report.noReadersView().orElse(null));
     document.put("readers_note", report.readersNote().orElse(null));
+    report.dependents().forEach(document.putArray("dependents")::add);
     report.proposal().ifPresent(proposal -> document.set("proposal", proposal(proposal)));
     document.set("schema", report.plan().schema());
     if (finished) {

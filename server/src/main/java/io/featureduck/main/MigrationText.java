@@ -19,14 +19,15 @@ final class MigrationText {
 
   static String of(MigrationReport report) {
     return switch (report.state()) {
-      case REFUSED, SHOWN -> of(report.proposal().orElseThrow());
+      case REFUSED, SHOWN -> of(report.proposal().orElseThrow()) + dependents(report);
       case FOLLOWING ->
           String.format(
               Locale.ROOT,
-              "%s\n\n%s: all rows are copied, %,d changes wait. Switch over with --finish.",
+              "%s\n\n%s: all rows are copied, %,d changes wait. Switch over with --finish.%s",
               views(report),
               report.oldTable(),
-              report.queued());
+              report.queued(),
+              dependents(report));
       case FINISHED -> finished(report);
       case ABORTED -> report.oldTable() + " is as it was before its migration";
     };
@@ -77,6 +78,18 @@ final class MigrationText {
     return table.toString();
   }
 
+  /** Returns a line of its own, or nothing. */
+  private static String dependents(MigrationReport report) {
+    if (report.dependents().isEmpty()) {
+      return "";
+    }
+    String what = String.join(", ", report.dependents());
+    return report.state() == MigrationReport.State.FINISHED
+        ? "\nSTILL OF THE RENAMED TABLE, make them anew or drop them: " + what
+        : "\nNOTE: these will go on with the table that is renamed, and find no new rows there: "
+            + what;
+  }
+
   private static String finished(MigrationReport report) {
     StringJoiner text = new StringJoiner("\n");
     text.add(views(report)).add("");
@@ -86,15 +99,20 @@ final class MigrationText {
                 report.oldTable(),
                 report.renamedTo().orElse("otherwise"),
                 report
-                    .noReadersView()
-                    .map(why -> "no view has its name, for " + why)
-                    .orElse("a view of its name shows the rows of the new tables")));
+                        .noReadersView()
+                        .map(why -> "no view has its name, for " + why)
+                        .orElse("a view of its name shows the rows of the new tables")
+                    + dependents(report)));
     report.readersNote().ifPresent(note -> text.add("There, " + note));
+    if (report.noReadersView().isEmpty()) {
+      text.add(
+          "Drop it before a migrated view gets a new version, loses a feature or is removed: it reads each view's first table.");
+    }
     List<MigratedView> undeclared = MigrationDocument.undeclared(report.plan());
     if (!undeclared.isEmpty()) {
       text.add("")
           .add(
-              "Once you declare the views, with the source that computes each, runs replace the rows:")
+              "Until you declare the views, 'apply' leaves them as they are, unless it is given their names. Once you do, with the source that computes each, runs replace the rows:")
           .add(
               JSON.writerWithDefaultPrettyPrinter()
                   .writeValueAsString(MigrationDocument.config(undeclared)));

@@ -318,6 +318,31 @@ class RegistryCommandsTest {
   }
 
   @Test
+  void apply_migratedViewThatIsNotDeclaredYet_leavesItUnlessItIsNamed() throws Exception {
+    database.execute(
+        """
+        CREATE TABLE online_features (feature_view TEXT, entity_key TEXT, features JSONB,
+          PRIMARY KEY (feature_view, entity_key));
+        INSERT INTO online_features VALUES ('old', '1', '{"n": 1}')
+        """);
+    CommandOutcome shown = run("migrate-single-table");
+    assertThat(shown.code()).isEqualTo(2);
+    succeeds("migrate-single-table", "--accept-inferred", "--finish");
+
+    CommandOutcome applied = run("apply", "--yes");
+
+    assertThat(applied.code()).isZero();
+    assertThat(applied.out())
+        .contains(
+            "View old was migrated and is not declared yet: it stays; 'apply old' removes it.")
+        .contains("Plan: 2 to add, 1 not declared yet.");
+    assertThat(query("SELECT n FROM online_old")).containsExactly("1");
+    succeeds("apply", "old", "--yes");
+    assertThat(query("SELECT view FROM featureduck_views ORDER BY 1"))
+        .containsExactly("counting", "spending");
+  }
+
+  @Test
   void apply_savedPlan_isAppliedIfNothingChangedSince() throws Exception {
     succeeds("materialize");
     config(SPENDING_CHANGED, COUNTING);

@@ -29,14 +29,15 @@ CREATE UNIQUE INDEX featureduck_migrations_unfinished
 
 -- How far the rows of each view were copied. position is the last entity key, in the order that the old
 -- table's server has for it; NULL before the first. It moves in the transaction that writes the rows.
+-- rows is how many the new table has; once all were compared, no event of them is before event_min or after event_max.
 CREATE TABLE featureduck_migration_views (
   migration_id BIGINT NOT NULL REFERENCES featureduck_migrations (migration_id),
   feature_view TEXT NOT NULL,
-  view TEXT NOT NULL,
-  table_name TEXT NOT NULL,
   position TEXT,
   copied BOOLEAN NOT NULL DEFAULT false,
   rows BIGINT NOT NULL DEFAULT 0,
+  event_min TIMESTAMPTZ,
+  event_max TIMESTAMPTZ,
   run_id BIGINT REFERENCES featureduck_runs (run_id),
   PRIMARY KEY (migration_id, feature_view)
 );
