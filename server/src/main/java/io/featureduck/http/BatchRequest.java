@@ -106,7 +106,8 @@ final class BatchRequest {
           case "features" -> readFeatures();
           default ->
               throw invalid(
-                  pointer(name), "unknown key '%s': %s".formatted(Shown.of(name), EXPECTED));
+                  JsonScalar.pointer(name),
+                  "unknown key '%s': %s".formatted(Shown.of(name), EXPECTED));
         }
       }
       if (parser.nextToken() != null) {
@@ -174,7 +175,7 @@ final class BatchRequest {
             pointer + index,
             "view %s has several join keys: expected %s".formatted(view.name(), expectedShape()));
       }
-      return entity(Arrays.asList(scalar()));
+      return entity(Arrays.asList(JsonScalar.read(parser)));
     }
 
     private String expectedShape() {
@@ -196,9 +197,10 @@ final class BatchRequest {
         }
         JsonToken token = parser.nextToken();
         if (token == JsonToken.START_OBJECT || token == JsonToken.START_ARRAY) {
-          throw invalid(pointer + pointer(name), "a join key's value is no string or number");
+          throw invalid(
+              pointer + JsonScalar.pointer(name), "a join key's value is no string or number");
         }
-        if (values.put(name, Optional.ofNullable(scalar())) != null) {
+        if (values.put(name, Optional.ofNullable(JsonScalar.read(parser))) != null) {
           throw invalid(pointer, "key '%s' comes twice".formatted(name));
         }
       }
@@ -221,30 +223,6 @@ final class BatchRequest {
         List<String> sent = values.stream().map(String::valueOf).toList();
         return new Entity(Shown.of(String.join("|", sent)), String.valueOf(e.getMessage()));
       }
-    }
-
-    private @Nullable Object scalar() {
-      return switch (parser.currentToken()) {
-        case VALUE_STRING -> parser.getString();
-        case VALUE_NUMBER_INT -> parser.getNumberValue();
-        // No join key is of such a type, so it is only shown.
-        case VALUE_NUMBER_FLOAT -> new Fraction(parser.getString());
-        case VALUE_TRUE -> true;
-        case VALUE_FALSE -> false;
-        default -> null;
-      };
-    }
-
-    private static String pointer(String name) {
-      return "/" + name.replace("~", "~0").replace("/", "~1");
-    }
-  }
-
-  /** A number with a point or an exponent, as it was sent. */
-  private record Fraction(String text) {
-    @Override
-    public String toString() {
-      return text;
     }
   }
 }

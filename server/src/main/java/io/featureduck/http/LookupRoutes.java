@@ -47,6 +47,7 @@ final class LookupRoutes {
   private final FeatureCache cache;
   private final Lookups lookups;
   private final ErasureRoute erasures;
+  private final ServiceRoute services;
   private final LookupMetrics metrics;
   private final InstantSource clock;
   private final JsonBytes out = new JsonBytes(4_096);
@@ -57,6 +58,7 @@ final class LookupRoutes {
       FeatureCache cache,
       Lookups lookups,
       ErasureRoute erasures,
+      ServiceRoute services,
       LookupMetrics metrics,
       InstantSource clock) {
     this.settings = settings;
@@ -64,6 +66,7 @@ final class LookupRoutes {
     this.cache = cache;
     this.lookups = lookups;
     this.erasures = erasures;
+    this.services = services;
     this.metrics = metrics;
     this.clock = clock;
   }
@@ -78,8 +81,13 @@ final class LookupRoutes {
     int pathEnd = question < 0 ? target.length() : question;
     int viewEnd = target.indexOf('/', PREFIX.length());
     if (viewEnd < 0 || viewEnd > pathEnd) {
+      if (pathEnd == ServiceRoute.PATH.length() && target.startsWith(ServiceRoute.PATH)) {
+        services.handle(request, target, question);
+        return;
+      }
       throw new FeatureException(
-          ErrorCode.UNKNOWN_PATH, "expected /features/{view}/{entity} or /features/{view}/batch");
+          ErrorCode.UNKNOWN_PATH,
+          "expected /features/{view}/{entity}, /features/{view}/batch or /features/batch");
     }
     String view = PercentText.decode(target, PREFIX.length(), viewEnd);
     // All that follows is the entity: a slash in a key may come as it is.
@@ -212,7 +220,7 @@ final class LookupRoutes {
   }
 
   private static Throwable known(Throwable cause) {
-    return cause instanceof OutdatedViewException outdated ? outdated.reason() : cause;
+    return OutdatedViewException.reason(cause);
   }
 
   private static FeatureException unknownEntity(ServedView view, String key) {

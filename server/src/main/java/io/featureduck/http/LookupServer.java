@@ -1,5 +1,6 @@
 package io.featureduck.http;
 
+import io.featureduck.definition.FeatureService;
 import io.featureduck.definition.OnlineStoreSettings;
 import io.featureduck.definition.ServerSettings;
 import io.featureduck.error.ErrorCode;
@@ -22,6 +23,7 @@ import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import java.io.IOException;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
@@ -52,6 +54,7 @@ public final class LookupServer extends VerticleBase {
    */
   record Parts(
       ServerSettings settings,
+      List<FeatureService> services,
       OnlineStoreSettings storeSettings,
       OnlineStore store,
       ViewCatalog catalog,
@@ -101,6 +104,14 @@ public final class LookupServer extends VerticleBase {
             parts.cache(),
             lookups,
             erasures,
+            new ServiceRoute(
+                parts.settings(),
+                parts.services(),
+                parts.catalog(),
+                parts.cache(),
+                lookups,
+                parts.metrics(),
+                parts.clock()),
             parts.metrics(),
             parts.clock());
     statusRoutes =

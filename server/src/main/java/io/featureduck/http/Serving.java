@@ -80,6 +80,7 @@ public final class Serving {
     LookupServer.Parts parts =
         new LookupServer.Parts(
             settings,
+            definitions.services(),
             definitions.onlineStore(),
             store,
             catalog,

@@ -69,6 +69,13 @@ public final class FeatureRow {
     out.raw(json, 0, json.length);
   }
 
+  /** Appends all features without the braces around them; nothing where there are none. */
+  public void writeFeatures(JsonBytes out) {
+    if (valueEnds.length > 0) {
+      out.raw(json, 1, valueEnds[valueEnds.length - 1] - 1);
+    }
+  }
+
   /** Appends the times: {@code ,"event_timestamp":…,"updated_at":…}. */
   public void writeTimes(JsonBytes out) {
     int start = timesStart();

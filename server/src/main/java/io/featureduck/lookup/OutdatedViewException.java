@@ -20,4 +20,9 @@ public final class OutdatedViewException extends RuntimeException {
   public FeatureException reason() {
     return reason;
   }
+
+  /** Returns how a lookup failed, whatever it was. */
+  public static Throwable reason(Throwable cause) {
+    return cause instanceof OutdatedViewException outdated ? outdated.reason : cause;
+  }
 }

@@ -105,9 +105,14 @@ public final class ViewJson {
     for (int i = 0; i < selection.size(); i++) {
       int feature = selection.feature(i);
       writeName(out, i, feature);
-      row.writeValue(out, feature, labels[feature].length);
+      writeValue(out, row, feature);
     }
     out.raw('}');
+  }
+
+  /** Appends the value of one feature. */
+  public void writeValue(JsonBytes out, FeatureRow row, int feature) {
+    row.writeValue(out, feature, labels[feature].length);
   }
 
   /** Appends a row that is older than the view's ttl: its times, but no features. */

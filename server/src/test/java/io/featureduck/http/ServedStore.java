@@ -4,6 +4,7 @@ import static java.util.concurrent.TimeUnit.SECONDS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.featureduck.definition.FeatureService;
 import io.featureduck.definition.FeatureStore;
 import io.featureduck.definition.MaterializerSettings;
 import io.featureduck.definition.OnlineStoreSettings;
@@ -25,6 +26,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeoutException;
@@ -43,6 +45,7 @@ public final class ServedStore implements AutoCloseable {
   private final Vertx vertx = Vertx.vertx();
   private final HttpClient client =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+  private final List<FeatureService> services = new ArrayList<>();
   private @Nullable Serving serving;
 
   public ServedStore() throws SQLException {
@@ -163,6 +166,13 @@ public final class ServedStore implements AutoCloseable {
             .formatted(view, sql, keys));
   }
 
+  /** Declares a service of the config that the server will be started with. */
+  @CanIgnoreReturnValue
+  public ServedStore service(FeatureService service) {
+    services.add(service);
+    return this;
+  }
+
   @CanIgnoreReturnValue
   public ServedStore start() throws TimeoutException {
     return start(server(1_000, 64 * 1_024), settings(database.url()));
@@ -189,7 +199,7 @@ public final class ServedStore implements AutoCloseable {
             List.of(),
             List.of(),
             List.of(),
-            List.of());
+            services);
     serving =
         Serving.start(
                 vertx,

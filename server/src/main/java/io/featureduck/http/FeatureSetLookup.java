@@ -1,0 +1,203 @@
+package io.featureduck.http;
+
+import io.featureduck.definition.JoinKey;
+import io.featureduck.key.EntityKey;
+import io.featureduck.key.EntityKeyException;
+import io.featureduck.lookup.FeatureCache;
+import io.featureduck.lookup.FeatureRow;
+import io.featureduck.lookup.Lookups;
+import io.featureduck.lookup.ServedView;
+import io.featureduck.metrics.LookupMetrics;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of some entities in all views of a feature set: those that the cache does not have are
+ * asked for at the same time. Confined to one event loop.
+ */
+final class FeatureSetLookup {
+  private final FeatureSet set;
+  private final int entities;
+  private final List<Keys> keys = new ArrayList<>();
+  private final List<Optional<ViewRows>> rows = new ArrayList<>();
+  private int outstanding;
+
+  /** What a view has of an entity, the worst last. */
+  enum Status {
+    FOUND("found"),
+    EXPIRED("expired"),
+    NOT_FOUND("not_found"),
+    ERROR("error");
+
+    private final String text;
+
+    Status(String text) {
+      this.text = text;
+    }
+
+    String text() {
+      return text;
+    }
+
+    Status orWorse(Status other) {
+      return compareTo(other) >= 0 ? this : other;
+    }
+  }
+
+  /**
+   * The keys of all entities in a view.
+   *
+   * @param keys null where an entity has none
+   * @param mistakes why it has none; null where it has one
+   */
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
+  private record Keys(@Nullable String[] keys, @Nullable EntityKeyException[] mistakes) {}
+
+  /**
+   * @param values of each entity the value of each of the set's join keys
+   */
+  FeatureSetLookup(FeatureSet set, List<@Nullable Object[]> values) {
+    this.set = set;
+    this.entities = values.size();
+    FeatureSet.Part before = null;
+    for (FeatureSet.Part part : set.parts()) {
+      ServedView view = part.view();
+      if (view == null) {
+        keys.add(new Keys(new String[0], new EntityKeyException[0]));
+        rows.add(Optional.empty());
+        continue;
+      }
+      List<JoinKey> joinKeys = view.definition().joinKeys();
+      boolean same =
+          before != null
+              && before.view() != null
+              && before.view().definition().joinKeys().equals(joinKeys);
+      Keys of = same ? keys.getLast() : keys(joinKeys, part.keyPlaces(), values);
+      keys.add(of);
+      rows.add(Optional.of(new ViewRows(view, of.keys())));
+      before = part;
+    }
+  }
+
+  private static Keys keys(List<JoinKey> joinKeys, int[] places, List<@Nullable Object[]> values) {
+    @Nullable String[] keys = new String[values.size()];
+    @Nullable EntityKeyException[] mistakes = new EntityKeyException[values.size()];
+    @Nullable Object[] own = new Object[places.length];
+    for (int i = 0; i < keys.length; i++) {
+      for (int k = 0; k < places.length; k++) {
+        own[k] = values.get(i)[places[k]];
+      }
+      try {
+        keys[i] = EntityKey.encode(joinKeys, Arrays.asList(own));
+      } catch (EntityKeyException e) {
+        mistakes[i] = e;
+      }
+    }
+    return new Keys(keys, mistakes);
+  }
+
+  /**
+   * Begins.
+   *
+   * @param metrics where hits and misses of the cache are counted; empty where they were before
+   * @param done called once, when all rows are there or have failed; maybe before this returns
+   * @throws io.featureduck.error.FeatureException OVERLOADED
+   */
+  void start(FeatureCache cache, Lookups lookups, Optional<LookupMetrics> metrics, Runnable done) {
+    int[] misses = new int[rows.size()];
+    int hits = 0;
+    int missed = 0;
+    for (int i = 0; i < misses.length; i++) {
+      if (rows.get(i).isPresent()) {
+        ViewRows of = rows.get(i).get();
+        misses[i] = of.takeCached(cache);
+        missed += misses[i];
+        hits += of.asked() - misses[i];
+        outstanding += misses[i] == 0 ? 0 : 1;
+      }
+    }
+    if (metrics.isPresent()) {
+      metrics.get().cache(hits, missed);
+    }
+    if (outstanding == 0) {
+      done.run();
+      return;
+    }
+    for (int i = 0; i < misses.length; i++) {
+      if (misses[i] > 0) {
+        lookups.admit(rows.get(i).orElseThrow().view(), missed);
+      }
+    }
+    for (int i = 0; i < misses.length; i++) {
+      if (misses[i] > 0) {
+        rows.get(i).orElseThrow().readMissing(lookups, () -> arrived(done));
+      }
+    }
+  }
+
+  private void arrived(Runnable done) {
+    outstanding--;
+    if (outstanding == 0) {
+      done.run();
+    }
+  }
+
+  /** Tells whether some view is served by another definition by now. */
+  boolean isOutdated() {
+    return rows.stream().anyMatch(of -> of.isPresent() && of.get().isOutdated());
+  }
+
+  /** Returns a failure where nothing at all could be read though something was asked for. */
+  Optional<Throwable> failure() {
+    Throwable first = null;
+    for (int part = 0; part < rows.size(); part++) {
+      for (int entity = 0; entity < entities; entity++) {
+        Throwable failure = failure(part, entity);
+        if (failure == null || failure instanceof EntityKeyException) {
+          return Optional.empty();
+        }
+        first = first == null ? failure : first;
+      }
+    }
+    return Optional.ofNullable(first);
+  }
+
+  /** Returns why a view has no answer about an entity; null where it has one. */
+  @Nullable Throwable failure(int part, int entity) {
+    Throwable failure = set.parts().get(part).failure();
+    if (failure != null) {
+      return failure;
+    }
+    EntityKeyException mistake = keys.get(part).mistakes()[entity];
+    return mistake != null ? mistake : rows.get(part).orElseThrow().failure(entity);
+  }
+
+  /**
+   * Returns what a view has of an entity.
+   *
+   * @param nowMicros microseconds since 1970
+   */
+  Status status(int part, int entity, long nowMicros) {
+    if (failure(part, entity) != null) {
+      return Status.ERROR;
+    }
+    ViewRows of = rows.get(part).orElseThrow();
+    FeatureRow row = of.row(entity);
+    if (row == FeatureRow.MISSING) {
+      return Status.NOT_FOUND;
+    }
+    return of.view().isExpired(row, nowMicros) ? Status.EXPIRED : Status.FOUND;
+  }
+
+  /** Returns the row of an entity that a view has, or {@link FeatureRow#MISSING}. */
+  FeatureRow row(int part, int entity) {
+    return rows.get(part).map(of -> of.row(entity)).orElse(FeatureRow.MISSING);
+  }
+
+  boolean isStale(int part, int entity) {
+    return rows.get(part).map(of -> of.isStale(entity)).orElse(false);
+  }
+}
