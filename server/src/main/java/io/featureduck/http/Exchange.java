@@ -38,6 +38,11 @@ final class Exchange {
     answer(request, 200, JSON, json);
   }
 
+  /** Answers with JSON, whose array is taken over. */
+  static void json(HttpServerRequest request, int status, byte[] json) {
+    answer(request, status, JSON, json);
+  }
+
   /** Answers 202 with JSON, whose array is taken over. */
   static void accepted(HttpServerRequest request, byte[] json) {
     answer(request, 202, JSON, json);
@@ -166,6 +171,15 @@ final class Exchange {
               ErrorCode.UNSUPPORTED_MEDIA_TYPE,
               "the body is %s: expected application/json".formatted(Shown.of(contentType))));
     }
+    return body(request, bytesMax);
+  }
+
+  /**
+   * Reads a body of whatever type.
+   *
+   * @return its bytes; fails with BODY_TOO_LARGE
+   */
+  static Future<Buffer> body(HttpServerRequest request, int bytesMax) {
     String length = request.getHeader(HttpHeaders.CONTENT_LENGTH);
     if (length != null && isLonger(length, bytesMax)) {
       discard(request, 0);

@@ -44,6 +44,7 @@ public final class LookupServer extends VerticleBase {
   private @Nullable HttpServer server;
   private @Nullable ErasureRoute erasures;
   private @Nullable LookupRoutes lookupRoutes;
+  private @Nullable FeastRoute feast;
   private @Nullable StatusRoutes statusRoutes;
 
   /**
@@ -89,6 +90,10 @@ public final class LookupServer extends VerticleBase {
             parts.settings().timeout(),
             parts.metrics());
     vertx.setPeriodic(SWEEP_MILLIS, timer -> lookups.sweep());
+    FeatureSets sets = new FeatureSets(parts.services(), parts.catalog());
+    feast =
+        new FeastRoute(
+            parts.settings(), sets, parts.cache(), lookups, parts.metrics(), parts.clock());
     erasures =
         new ErasureRoute(
             vertx,
@@ -105,13 +110,7 @@ public final class LookupServer extends VerticleBase {
             lookups,
             erasures,
             new ServiceRoute(
-                parts.settings(),
-                parts.services(),
-                parts.catalog(),
-                parts.cache(),
-                lookups,
-                parts.metrics(),
-                parts.clock()),
+                parts.settings(), sets, parts.cache(), lookups, parts.metrics(), parts.clock()),
             parts.metrics(),
             parts.clock());
     statusRoutes =
@@ -164,6 +163,8 @@ public final class LookupServer extends VerticleBase {
       String target = target(request.uri());
       if (target.startsWith(LookupRoutes.PREFIX)) {
         started(lookupRoutes).handle(request, target);
+      } else if (isFeast(target)) {
+        started(feast).handle(request);
       } else {
         started(statusRoutes).handle(request, target);
       }
@@ -171,6 +172,13 @@ public final class LookupServer extends VerticleBase {
       // The border of a request: what is no FeatureException is logged as a bug.
       Exchange.fail(request, e);
     }
+  }
+
+  /** Feast's clients send no parameters, and its server leaves them alone. */
+  private static boolean isFeast(String target) {
+    int end = FeastRoute.PATH.length();
+    return target.startsWith(FeastRoute.PATH)
+        && (target.length() == end || target.charAt(end) == '?');
   }
 
   private static <T> T started(@Nullable T part) {

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -28,13 +29,13 @@ import tools.jackson.core.json.JsonFactory;
  *
  * @param service null where features are named instead
  * @param features by view, in the order that the views were named in first; empty with a service
- * @param fullNames null where the request leaves that open
+ * @param fullNames empty where the request leaves that open
  */
 @SuppressWarnings("ArrayRecordComponent") // Never compared.
 record ServiceRequest(
     @Nullable String service,
     List<FeatureService.Selection> features,
-    @Nullable Boolean fullNames,
+    Optional<Boolean> fullNames,
     byte[] body) {
   private static final JsonFactory JSON = new JsonFactory();
   private static final int FEATURES_MAX = 10_000;
@@ -85,7 +86,7 @@ record ServiceRequest(
     private final JsonParser parser;
     private final Set<String> seen = new LinkedHashSet<>();
     private @Nullable String service;
-    private @Nullable Boolean fullNames;
+    private Optional<Boolean> fullNames = Optional.empty();
     private List<FeatureService.Selection> features = List.of();
 
     Reader(JsonParser parser) {
@@ -128,7 +129,7 @@ record ServiceRequest(
           if (value != JsonToken.VALUE_TRUE && value != JsonToken.VALUE_FALSE) {
             throw invalid("/full_feature_names", "\"full_feature_names\" is no boolean");
           }
-          fullNames = value == JsonToken.VALUE_TRUE;
+          fullNames = Optional.of(value == JsonToken.VALUE_TRUE);
         }
         case "features" -> features = readFeatures(value);
         case "entities" -> {

@@ -1,11 +1,8 @@
 package io.featureduck.http;
 
-import io.featureduck.definition.FeatureService;
 import io.featureduck.definition.JoinKey;
 import io.featureduck.definition.ServerSettings;
 import io.featureduck.error.ErrorCode;
-import io.featureduck.error.FeatureException;
-import io.featureduck.error.Nearest;
 import io.featureduck.http.FeatureSetLookup.Status;
 import io.featureduck.json.JsonBytes;
 import io.featureduck.key.EntityKey;
@@ -14,17 +11,13 @@ import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.FeatureRow;
 import io.featureduck.lookup.Lookups;
 import io.featureduck.lookup.ServedView;
-import io.featureduck.lookup.ViewCatalog;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.type.FeatureType.Primitive;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -42,30 +35,26 @@ final class ServiceRoute {
   private static final byte[] VIEWS = JsonBytes.ascii("},\"views\":{");
 
   private final ServerSettings settings;
-  private final Map<String, FeatureService> services = new HashMap<>();
-  private final ViewCatalog catalog;
+  private final FeatureSets sets;
   private final FeatureCache cache;
   private final Lookups lookups;
   private final LookupMetrics metrics;
   private final InstantSource clock;
-  private final Map<String, FeatureSet> sets = new HashMap<>();
   private final JsonBytes out = new JsonBytes(4_096);
 
   ServiceRoute(
       ServerSettings settings,
-      List<FeatureService> services,
-      ViewCatalog catalog,
+      FeatureSets sets,
       FeatureCache cache,
       Lookups lookups,
       LookupMetrics metrics,
       InstantSource clock) {
     this.settings = settings;
-    this.catalog = catalog;
+    this.sets = sets;
     this.cache = cache;
     this.lookups = lookups;
     this.metrics = metrics;
     this.clock = clock;
-    services.forEach(service -> this.services.put(service.name(), service));
   }
 
   /**
@@ -112,31 +101,9 @@ final class ServiceRoute {
   }
 
   private FeatureSet set(ServiceRequest asked) {
-    if (asked.service() == null) {
-      boolean fullNames = Objects.requireNonNullElse(asked.fullNames(), false);
-      return FeatureSet.ofNamed(asked.features(), fullNames, catalog);
-    }
-    FeatureService service = services.get(asked.service());
-    if (service == null) {
-      throw unknown(asked.service());
-    }
-    boolean fullNames = Objects.requireNonNullElse(asked.fullNames(), service.fullFeatureNames());
-    String name = fullNames + service.name();
-    FeatureSet known = sets.get(name);
-    if (known == null || !known.isCurrent(catalog)) {
-      known = FeatureSet.ofService(service, fullNames, catalog);
-      sets.put(name, known);
-    }
-    return known;
-  }
-
-  private FeatureException unknown(String service) {
-    String shown = Shown.of(service);
-    return new FeatureException(
-        ErrorCode.UNKNOWN_SERVICE,
-        "there is no service '%s'%s".formatted(shown, Nearest.hint(shown, services.keySet())),
-        "/service",
-        null);
+    return asked.service() == null
+        ? sets.ofNamed(asked.features(), asked.fullNames().orElse(false))
+        : sets.ofService(asked.service(), asked.fullNames());
   }
 
   private void answer(

@@ -93,6 +93,12 @@ public final class FeatureRow {
     out.raw(json, start, valueEnds[feature] - start);
   }
 
+  /** Tells whether the value of one feature is null; no other begins with that letter. */
+  boolean isNull(int feature, int labelLength) {
+    int start = (feature == 0 ? 0 : valueEnds[feature - 1]) + labelLength;
+    return json[start] == 'n';
+  }
+
   private int timesStart() {
     // Behind the brace that closes the features; an object without features is "{}".
     return valueEnds.length == 0 ? 2 : valueEnds[valueEnds.length - 1] + 1;

@@ -115,6 +115,11 @@ public final class ViewJson {
     row.writeValue(out, feature, labels[feature].length);
   }
 
+  /** Tells whether the value of one feature is null. */
+  public boolean isNull(FeatureRow row, int feature) {
+    return row.isNull(feature, labels[feature].length);
+  }
+
   /** Appends a row that is older than the view's ttl: its times, but no features. */
   public void writeExpired(JsonBytes out, FeatureRow row, Selection selection, boolean stale) {
     out.raw(EXPIRED);

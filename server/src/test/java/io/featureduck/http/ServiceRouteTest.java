@@ -253,7 +253,7 @@ class ServiceRouteTest {
       delimiter = '%',
       quoteCharacter = '`',
       value = {
-        "{\"service\": \"al\", \"entities\": []}% 404% unknown_service% /service% 'al'; did you mean 'all'?",
+        "{\"service\": \"al\", \"entities\": []}% 404% unknown_service% ``% 'al'; did you mean 'all'?",
         "{\"service\": 1, \"entities\": []}% 400% invalid_request% /service% no string",
         "{\"entities\": []}% 400% invalid_request% /service% one of \"service\" and \"features\"",
         "{\"service\": \"all\", \"features\": [\"a:b\"], \"entities\": []}% 400% invalid_request% /features% one of",

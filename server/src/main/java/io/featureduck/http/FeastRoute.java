@@ -1,0 +1,355 @@
+package io.featureduck.http;
+
+import io.featureduck.definition.JoinKey;
+import io.featureduck.definition.ServerSettings;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
+import io.featureduck.http.FeatureSetLookup.Status;
+import io.featureduck.json.JsonBytes;
+import io.featureduck.key.EntityKeyException;
+import io.featureduck.lookup.FeatureCache;
+import io.featureduck.lookup.FeatureRow;
+import io.featureduck.lookup.Lookups;
+import io.featureduck.lookup.ServedView;
+import io.featureduck.metrics.LookupMetrics;
+import io.featureduck.plan.Feature;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.HttpServerRequest;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Feast's {@code POST /get-online-features}, as its feature server (version 0.67) answers it:
+ * entities and features as columns. Confined to one event loop.
+ *
+ * <p>Where Feast's own server is known to err, the true status is sent: {@code OUTSIDE_MAX_AGE}
+ * follows the view's ttl, and a request for no entities has an answer with empty columns.
+ */
+final class FeastRoute {
+  static final String PATH = "/get-online-features";
+
+  private static final int ATTEMPTS_MAX = 3;
+  private static final long NO_TIME = 0;
+
+  private final ServerSettings settings;
+  private final FeatureSets sets;
+  private final FeatureCache cache;
+  private final Lookups lookups;
+  private final LookupMetrics metrics;
+  private final InstantSource clock;
+  private final JsonBytes out = new JsonBytes(4_096);
+
+  FeastRoute(
+      ServerSettings settings,
+      FeatureSets sets,
+      FeatureCache cache,
+      Lookups lookups,
+      LookupMetrics metrics,
+      InstantSource clock) {
+    this.settings = settings;
+    this.sets = sets;
+    this.cache = cache;
+    this.lookups = lookups;
+    this.metrics = metrics;
+    this.clock = clock;
+  }
+
+  /** Answers a request for {@link #PATH}. */
+  void handle(HttpServerRequest request) {
+    long startNanos = System.nanoTime();
+    if (!request.method().equals(HttpMethod.POST)) {
+      Exchange.methodNotAllowed(request, "POST");
+      return;
+    }
+    // Feast's own server takes any content type, and known clients send none.
+    Exchange.body(request, settings.bodyBytesMax())
+        .map(body -> FeastRequest.parse(body.getBytes()))
+        .onSuccess(asked -> attempt(request, asked, startNanos, 1))
+        .onFailure(cause -> fail(request, cause));
+  }
+
+  private static void fail(HttpServerRequest request, Throwable cause) {
+    if (cause instanceof FeastRequest.Malformed malformed) {
+      Exchange.json(
+          request,
+          422,
+          FeastError.malformed(malformed.place(), String.valueOf(malformed.getMessage())));
+    } else if (cause instanceof FeatureException e && e.code() == ErrorCode.INVALID_REQUEST) {
+      Exchange.json(request, 422, FeastError.malformed(List.of("body"), Problem.detail(e)));
+    } else if (cause instanceof FeatureException e && isNotFound(e.code())) {
+      Exchange.json(request, 404, FeastError.notFound(e));
+    } else {
+      Exchange.fail(request, cause);
+    }
+  }
+
+  private static boolean isNotFound(ErrorCode code) {
+    return code == ErrorCode.UNKNOWN_SERVICE
+        || code == ErrorCode.UNKNOWN_VIEW
+        || code == ErrorCode.UNKNOWN_FEATURE;
+  }
+
+  private void attempt(
+      HttpServerRequest request, FeastRequest asked, long startNanos, int attempt) {
+    try {
+      FeatureSet set = set(asked);
+      FeatureSetLookup lookup = new FeatureSetLookup(set, rows(set, asked));
+      lookup.start(
+          cache,
+          lookups,
+          attempt == 1 ? Optional.of(metrics) : Optional.empty(),
+          () -> {
+            if (lookup.isOutdated() && attempt < ATTEMPTS_MAX) {
+              attempt(request, asked, startNanos, attempt + 1);
+            } else {
+              answer(request, asked, set, lookup, startNanos);
+            }
+          });
+    } catch (RuntimeException e) {
+      // The border of a request: it may go on after its handler has returned.
+      fail(request, e);
+    }
+  }
+
+  private FeatureSet set(FeastRequest asked) {
+    FeatureSet set =
+        asked.service().isPresent()
+            ? sets.ofService(asked.service().get(), Optional.of(asked.fullNames()))
+            : sets.ofNamed(asked.features(), asked.fullNames());
+    for (FeatureSet.Part part : set.parts()) {
+      // Feast's answer has no place for a view that fails beside others that don't.
+      if (part.failure() != null) {
+        throw part.failure();
+      }
+      Integer wanted = asked.versions().get(part.name());
+      ServedView view = part.view();
+      if (view != null && wanted != null && wanted != view.definition().version()) {
+        throw new FeatureException(
+            ErrorCode.UNKNOWN_VIEW,
+            "Version v%d of feature view %s is not served: v%d is"
+                .formatted(wanted, view.name(), view.definition().version()));
+      }
+    }
+    return set;
+  }
+
+  private List<@Nullable Object[]> rows(FeatureSet set, FeastRequest asked) {
+    if (asked.rows() > settings.batchMax()) {
+      throw new FeatureException(
+          ErrorCode.TOO_MANY_ENTITIES,
+          "more than %d entities: ask for them in several requests".formatted(settings.batchMax()));
+    }
+    List<List<@Nullable Object>> columns = new ArrayList<>();
+    for (JoinKey key : set.joinKeys()) {
+      List<@Nullable Object> column = asked.columns().get(key.name());
+      if (column == null) {
+        throw new FeastRequest.Malformed(List.of("body", "entities", key.name()), "Field required");
+      }
+      columns.add(column);
+    }
+    List<@Nullable Object[]> rows = new ArrayList<>(asked.rows());
+    for (int i = 0; i < asked.rows(); i++) {
+      @Nullable Object[] row = new Object[columns.size()];
+      for (int k = 0; k < row.length; k++) {
+        row[k] = columns.get(k).get(i);
+      }
+      rows.add(row);
+    }
+    return rows;
+  }
+
+  private void answer(
+      HttpServerRequest request,
+      FeastRequest asked,
+      FeatureSet set,
+      FeatureSetLookup lookup,
+      long startNanos) {
+    Optional<Throwable> failure = unread(set, lookup, asked.rows());
+    if (failure.isPresent()) {
+      fail(request, failure.get());
+    } else {
+      out.clear();
+      write(asked, set, lookup);
+      Exchange.ok(request, out.toArray());
+    }
+    long nanos = System.nanoTime() - startNanos;
+    for (FeatureSet.Part part : set.parts()) {
+      ServedView view = part.view();
+      if (view != null) {
+        view.metrics().took(nanos);
+      }
+    }
+  }
+
+  /** Returns why a row could not be read: a client would take it for one that isn't there. */
+  private static Optional<Throwable> unread(FeatureSet set, FeatureSetLookup lookup, int rows) {
+    for (int part = 0; part < set.parts().size(); part++) {
+      for (int row = 0; row < rows; row++) {
+        Throwable failure = lookup.failure(part, row);
+        if (failure != null && !(failure instanceof EntityKeyException)) {
+          return Optional.of(failure);
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private void write(FeastRequest asked, FeatureSet set, FeatureSetLookup lookup) {
+    int rows = asked.rows();
+    long now = nowMicros();
+    out.raw("{\"results\":[");
+    boolean first = true;
+    for (String column : asked.columns().keySet()) {
+      if (isJoinKey(set, column)) {
+        comma(first);
+        first = false;
+        writeKeys(asked.columns().get(column));
+      }
+    }
+    for (int part = 0; part < set.parts().size(); part++) {
+      ServedView view = set.parts().get(part).view();
+      if (view == null) {
+        continue;
+      }
+      Status[] statuses = new Status[rows];
+      for (int row = 0; row < rows; row++) {
+        statuses[row] = lookup.status(part, row, now);
+        count(view, statuses[row]);
+      }
+      for (int feature : set.parts().get(part).features()) {
+        comma(first);
+        first = false;
+        writeFeature(view, feature, part, statuses, lookup);
+      }
+    }
+    out.raw("],\"metadata\":{\"feature_names\":[");
+    writeNames(asked, set);
+    out.raw(']');
+    if (asked.metadata()) {
+      writeVersions(set);
+    }
+    out.raw("}}");
+  }
+
+  private static boolean isJoinKey(FeatureSet set, String column) {
+    return set.joinKeys().stream().anyMatch(key -> key.name().equals(column));
+  }
+
+  private void comma(boolean first) {
+    if (!first) {
+      out.raw(',');
+    }
+  }
+
+  private void writeKeys(List<@Nullable Object> values) {
+    out.raw("{\"values\":[");
+    for (int i = 0; i < values.size(); i++) {
+      comma(i == 0);
+      Object value = values.get(i);
+      if (value instanceof String text) {
+        out.string(text);
+      } else {
+        // A number, a boolean or null, as it was sent.
+        out.raw(String.valueOf(value));
+      }
+    }
+    out.raw("],\"statuses\":[");
+    for (int i = 0; i < values.size(); i++) {
+      out.raw(i == 0 ? "\"PRESENT\"" : ",\"PRESENT\"");
+    }
+    out.raw("],\"event_timestamps\":[");
+    for (int i = 0; i < values.size(); i++) {
+      comma(i == 0);
+      out.timestamp(NO_TIME);
+    }
+    out.raw("]}");
+  }
+
+  private void writeFeature(
+      ServedView view, int feature, int part, Status[] statuses, FeatureSetLookup lookup) {
+    Feature described = view.definition().features().get(feature);
+    boolean[] isNull = new boolean[statuses.length];
+    out.raw("{\"values\":[");
+    for (int i = 0; i < statuses.length; i++) {
+      comma(i == 0);
+      FeatureRow row = lookup.row(part, i);
+      isNull[i] = statuses[i] != Status.FOUND || view.json().isNull(row, feature);
+      if (isNull[i]) {
+        out.nullValue();
+      } else {
+        FeastValue.write(out, described.type(), view.json(), row, feature);
+      }
+    }
+    out.raw("],\"statuses\":[");
+    for (int i = 0; i < statuses.length; i++) {
+      comma(i == 0);
+      out.raw(status(statuses[i], isNull[i]));
+    }
+    out.raw("],\"event_timestamps\":[");
+    for (int i = 0; i < statuses.length; i++) {
+      comma(i == 0);
+      long event = lookup.row(part, i).eventMicros();
+      out.timestamp(event == FeatureRow.NO_EVENT ? NO_TIME : event);
+    }
+    out.raw("]}");
+  }
+
+  private static String status(Status status, boolean isNull) {
+    return switch (status) {
+      case FOUND -> isNull ? "\"NULL_VALUE\"" : "\"PRESENT\"";
+      case EXPIRED -> "\"OUTSIDE_MAX_AGE\"";
+      case NOT_FOUND -> "\"NOT_FOUND\"";
+      case ERROR -> "\"INVALID\"";
+    };
+  }
+
+  private void writeNames(FeastRequest asked, FeatureSet set) {
+    boolean first = true;
+    for (String column : asked.columns().keySet()) {
+      if (isJoinKey(set, column)) {
+        comma(first);
+        first = false;
+        out.string(column);
+      }
+    }
+    for (FeatureSet.Part part : set.parts()) {
+      for (String name : part.names()) {
+        comma(first);
+        first = false;
+        out.string(name);
+      }
+    }
+  }
+
+  private void writeVersions(FeatureSet set) {
+    out.raw(",\"feature_view_metadata\":[");
+    for (int i = 0; i < set.parts().size(); i++) {
+      ServedView view = set.parts().get(i).view();
+      comma(i == 0);
+      out.raw("{\"name\":");
+      out.string(set.parts().get(i).name());
+      out.raw(",\"version\":");
+      out.number(view == null ? 0 : view.definition().version());
+      out.raw('}');
+    }
+    out.raw(']');
+  }
+
+  private static void count(ServedView view, Status status) {
+    switch (status) {
+      case FOUND -> view.metrics().found();
+      case EXPIRED -> view.metrics().expired();
+      case NOT_FOUND -> view.metrics().notFound();
+      case ERROR -> view.metrics().error();
+    }
+  }
+
+  private long nowMicros() {
+    Instant now = clock.instant();
+    return now.getEpochSecond() * 1_000_000 + now.getNano() / 1_000;
+  }
+}
