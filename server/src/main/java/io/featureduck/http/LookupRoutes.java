@@ -20,7 +20,6 @@ import io.vertx.core.http.HttpServerRequest;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -257,7 +256,7 @@ final class LookupRoutes {
         .start();
   }
 
-  /** One batch on its way: counts down the entities that are not there yet. */
+  /** One batch on its way. */
   private final class Batch {
     private final HttpServerRequest request;
     private final ServedView view;
@@ -266,12 +265,7 @@ final class LookupRoutes {
     private final long startNanos;
     private final int attempt;
     private final Runnable again;
-    private final FeatureRow[] rows;
-    private final boolean[] stale;
-    private final @Nullable Throwable[] failures;
-    private int outstanding;
-    private int failed;
-    private boolean outdated;
+    private final ViewRows rows;
 
     Batch(
         HttpServerRequest request,
@@ -287,62 +281,29 @@ final class LookupRoutes {
       this.startNanos = startNanos;
       this.attempt = attempt;
       this.again = again;
-      this.rows = new FeatureRow[entities.size()];
-      this.stale = new boolean[entities.size()];
-      this.failures = new Throwable[entities.size()];
+      @Nullable String[] keys = new String[entities.size()];
+      for (int i = 0; i < keys.length; i++) {
+        BatchRequest.Entity entity = entities.get(i);
+        keys[i] = entity.mistake() == null ? entity.key() : null;
+      }
+      this.rows = new ViewRows(view, keys);
     }
 
     void start() {
-      int hits = 0;
-      int misses = 0;
-      for (int i = 0; i < rows.length; i++) {
-        if (entities.get(i).mistake() != null) {
-          rows[i] = FeatureRow.MISSING;
-          continue;
-        }
-        rows[i] = cache.fresh(view, entities.get(i).key());
-        if (rows[i] == FeatureCache.UNREAD) {
-          misses++;
-        } else {
-          hits++;
-        }
-      }
+      int misses = rows.takeCached(cache);
       if (attempt == 1) {
-        metrics.cache(hits, misses);
+        metrics.cache(rows.asked() - misses, misses);
       }
       if (misses == 0) {
         answer();
       } else {
         lookups.admit(view, misses);
-        outstanding = misses;
-        readMissing();
+        rows.readMissing(lookups, this::received);
       }
     }
 
-    private void readMissing() {
-      for (int i = 0; i < rows.length; i++) {
-        if (rows[i] == FeatureCache.UNREAD) {
-          int index = i;
-          lookups.read(view, entities.get(i).key()).onComplete(result -> received(index, result));
-        }
-      }
-    }
-
-    private void received(int index, AsyncResult<Reading> result) {
-      if (result.succeeded()) {
-        rows[index] = result.result().row();
-        stale[index] = result.result().stale();
-      } else {
-        rows[index] = FeatureRow.MISSING;
-        failures[index] = known(result.cause());
-        outdated |= isOutdated(result.cause(), attempt);
-        failed++;
-      }
-      outstanding--;
-      if (outstanding > 0) {
-        return;
-      }
-      if (outdated) {
+    private void received() {
+      if (rows.isOutdated() && attempt < ATTEMPTS_MAX) {
         again(request, again);
       } else {
         answer();
@@ -350,16 +311,17 @@ final class LookupRoutes {
     }
 
     private void answer() {
-      if (failed > 0 && failed == rows.length) {
+      Throwable failure = rows.failureOfAll();
+      if (failure != null) {
         // Nothing could be read: that is the store's failure, not the entities'.
         view.metrics().took(System.nanoTime() - startNanos);
-        Exchange.fail(request, Objects.requireNonNull(failures[0]));
+        Exchange.fail(request, failure);
         return;
       }
       long now = view.hasTtl() ? nowMicros() : 0;
       out.clear();
       view.json().writeBatchHead(out, view.asOf());
-      for (int i = 0; i < rows.length; i++) {
+      for (int i = 0; i < entities.size(); i++) {
         out.raw(i == 0 ? "{\"entity\":" : ",{\"entity\":");
         out.string(entities.get(i).key());
         writeRow(i, now);
@@ -371,9 +333,10 @@ final class LookupRoutes {
     }
 
     private void writeRow(int i, long now) {
-      FeatureRow row = rows[i];
+      FeatureRow row = rows.row(i);
+      boolean stale = rows.isStale(i);
       String mistake = entities.get(i).mistake();
-      Throwable failure = failures[i];
+      Throwable failure = rows.failure(i);
       if (mistake != null) {
         view.metrics().error();
         view.json().writeError(out, ErrorCode.INVALID_REQUEST.id(), mistake, selection);
@@ -382,13 +345,13 @@ final class LookupRoutes {
         view.json().writeError(out, Problem.code(failure).id(), Problem.detail(failure), selection);
       } else if (row == FeatureRow.MISSING) {
         view.metrics().notFound();
-        view.json().writeNotFound(out, selection, stale[i]);
+        view.json().writeNotFound(out, selection, stale);
       } else if (view.isExpired(row, now)) {
         view.metrics().expired();
-        view.json().writeExpired(out, row, selection, stale[i]);
+        view.json().writeExpired(out, row, selection, stale);
       } else {
         view.metrics().found();
-        view.json().writeFound(out, row, selection, stale[i]);
+        view.json().writeFound(out, row, selection, stale);
       }
     }
   }

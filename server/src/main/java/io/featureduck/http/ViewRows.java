@@ -20,6 +20,7 @@ final class ViewRows {
   private final boolean[] stale;
   private final @Nullable Throwable[] failures;
   private int outstanding;
+  private int failed;
   private boolean outdated;
 
   /**
@@ -51,6 +52,11 @@ final class ViewRows {
   /** Returns why an entity's row could not be read; null where it could. */
   @Nullable Throwable failure(int entity) {
     return failures[entity];
+  }
+
+  /** Returns a failure where no entity at all could be read; null where one could. */
+  @Nullable Throwable failureOfAll() {
+    return failed > 0 && failed == rows.length ? failures[0] : null;
   }
 
   /** Tells whether the view is served by another definition by now. */
@@ -102,6 +108,7 @@ final class ViewRows {
       stale[entity] = result.result().stale();
     } else {
       rows[entity] = FeatureRow.MISSING;
+      failed++;
       outdated |= result.cause() instanceof OutdatedViewException;
       failures[entity] = OutdatedViewException.reason(result.cause());
     }

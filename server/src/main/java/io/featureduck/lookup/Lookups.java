@@ -27,15 +27,17 @@ import org.slf4j.LoggerFactory;
  * event loop.
  */
 public final class Lookups {
-  /* Few queries are in flight at once; what is asked for while they are out waits and travels
+  /* Few queries of a view are in flight at once; what is asked for while they are out waits and travels
    * together in the next one, so a batch is as large as the store is slow, and a quiet store answers
-   * each key on its own at once. A key is asked for once, however many requests wait for it; one that
+   * each key on its own at once. Views don't wait for each other: a request for several has all of its
+   * queries in one round. A key is asked for once, however many requests wait for it; one that
    * was sent before a commit is asked for again by requests that come after it, since its row may be
    * the old one. Where the store refuses a query because of one of its keys, each of them is asked
    * for alone, so that only the bad one fails.
    *
    * Bounds: waiting keys by number and by age, each request's wait by the sweep. */
   private static final Logger LOG = LoggerFactory.getLogger(Lookups.class);
+  private static final int QUERIES_MAX = 64;
   private static final long QUEUEING_MAX_NANOS = 500_000_000;
 
   private final Context context;
@@ -45,6 +47,7 @@ public final class Lookups {
   private final OnlineStoreSettings settings;
   private final LookupMetrics metrics;
   private final long timeoutNanos;
+  private final int queriesMax;
 
   private final Map<String, ViewQueue> queues = new HashMap<>();
   private final ArrayDeque<ViewQueue> ready = new ArrayDeque<>();
@@ -74,6 +77,12 @@ public final class Lookups {
     this.cache = cache;
     this.settings = settings;
     this.timeoutNanos = timeout.toNanos();
+    this.queriesMax =
+        switch (settings.type()) {
+          case POSTGRES -> Math.max(QUERIES_MAX, settings.queriesPerLoop());
+          // Its client sends one query at a time: what is sent to it later waits here rather.
+          case MYSQL -> settings.queriesPerLoop();
+        };
     this.metrics = metrics;
   }
 
@@ -90,7 +99,7 @@ public final class Lookups {
     if (waitingKeys + keys > settings.waitingKeysPerLoop() && waitingKeys > 0) {
       throw shed("queue_full", "too many lookups wait for the online store");
     }
-    if (oldestWaitNanos() > QUEUEING_MAX_NANOS) {
+    if (queue(view).oldestWaitNanos() > QUEUEING_MAX_NANOS) {
       throw shed("queue_delay", "lookups wait for too long for the online store");
     }
   }
@@ -98,14 +107,6 @@ public final class Lookups {
   private FeatureException shed(String reason, String message) {
     metrics.shed(reason);
     return new FeatureException(ErrorCode.OVERLOADED, message);
-  }
-
-  private long oldestWaitNanos() {
-    ViewQueue first = ready.peek();
-    if (first == null || first.waiting.isEmpty()) {
-      return 0;
-    }
-    return System.nanoTime() - first.waiting.values().iterator().next().askedNanos;
   }
 
   /**
@@ -157,12 +158,19 @@ public final class Lookups {
   }
 
   private void enqueue(ViewQueue queue, Pending pending) {
-    if (queue.waiting.isEmpty()) {
-      ready.add(queue);
-    }
     queue.waiting.put(pending.entity, pending);
     waitingKeys(1);
+    readyIfItMaySend(queue);
     dispatchSoon();
+  }
+
+  private void readyIfItMaySend(ViewQueue queue) {
+    if (!queue.ready
+        && !queue.waiting.isEmpty()
+        && queue.queriesInFlight < settings.queriesPerLoop()) {
+      queue.ready = true;
+      ready.add(queue);
+    }
   }
 
   private void waitingKeys(int more) {
@@ -172,7 +180,7 @@ public final class Lookups {
 
   /** Sends after the tick, so that the keys of all requests that it brought travel together. */
   private void dispatchSoon() {
-    if (!dispatching && queriesInFlight < settings.queriesPerLoop()) {
+    if (!dispatching && queriesInFlight < queriesMax && !ready.isEmpty()) {
       dispatching = true;
       context.runOnContext(nothing -> dispatch());
     }
@@ -180,20 +188,19 @@ public final class Lookups {
 
   private void dispatch() {
     dispatching = false;
-    while (queriesInFlight < settings.queriesPerLoop()) {
+    while (queriesInFlight < queriesMax) {
       ViewQueue queue = ready.poll();
       if (queue == null) {
         return;
       }
+      queue.ready = false;
       int waiting = queue.waiting.size();
       List<Pending> batch = queue.take(Math.min(settings.keysPerQuery(), queue.table.keysMax()));
       waitingKeys(queue.waiting.size() - waiting);
-      if (!queue.waiting.isEmpty()) {
-        ready.add(queue);
-      }
       if (!batch.isEmpty()) {
         send(queue, batch);
       }
+      readyIfItMaySend(queue);
     }
   }
 
@@ -207,6 +214,7 @@ public final class Lookups {
       queue.sent.put(pending.entity, pending);
     }
     queriesInFlight++;
+    queue.queriesInFlight++;
     long sentNanos = System.nanoTime();
     queue.table.fetch(entities).onComplete(result -> received(queue, batch, sentNanos, result));
   }
@@ -214,6 +222,8 @@ public final class Lookups {
   private void received(
       ViewQueue queue, List<Pending> batch, long sentNanos, AsyncResult<List<FeatureRow>> result) {
     queriesInFlight--;
+    queue.queriesInFlight--;
+    readyIfItMaySend(queue);
     for (int i = 0; i < batch.size(); i++) {
       boolean ignored = queue.sent.remove(batch.get(i).entity, batch.get(i));
     }
@@ -224,9 +234,7 @@ public final class Lookups {
     } else {
       failed(queue, batch, result.cause());
     }
-    if (!ready.isEmpty()) {
-      dispatchSoon();
-    }
+    dispatchSoon();
   }
 
   private void answer(ViewQueue queue, List<Pending> batch, List<FeatureRow> rows) {
@@ -349,12 +357,23 @@ public final class Lookups {
     final FeatureTable table;
     final LinkedHashMap<String, Pending> waiting = new LinkedHashMap<>();
     final Map<String, Pending> sent = new HashMap<>();
+    int queriesInFlight;
+
+    /** Whether it waits for its turn to send. */
+    boolean ready;
+
     boolean storeAway;
     boolean unreadableTold;
 
     ViewQueue(ServedView view, FeatureTable table) {
       this.view = view;
       this.table = table;
+    }
+
+    long oldestWaitNanos() {
+      return waiting.isEmpty()
+          ? 0
+          : System.nanoTime() - waiting.values().iterator().next().askedNanos;
     }
 
     /** Returns the lookup of a key that a new request may share, or null. */

@@ -172,6 +172,31 @@ class LookupsTest {
   }
 
   @Test
+  void read_ofSeveralViews_travelsInOneRoundHoweverManyQueriesOfOthersAreOut() throws Exception {
+    table.keysMax = 1;
+    Lookups lookups = lookups();
+    List<ServedView> others =
+        List.of(view("items", Duration.ZERO), view("shops", Duration.ZERO), view);
+
+    List<Future<Reading>> first =
+        onLoop(() ->
+            List.of(lookups.read(view, "a"), lookups.read(view, "b"), lookups.read(view, "waits")));
+    List<Future<Reading>> then =
+        onLoop(() -> others.stream().map(other -> lookups.read(other, "c")).toList());
+
+    assertThat(table.asked).containsExactly(List.of("a"), List.of("b"), List.of("c"), List.of("c"));
+    onLoop(() -> table.answer(1, row("1")));
+    assertThat(table.asked).hasSize(5).last().isEqualTo(List.of("waits"));
+    onLoop(() -> table.answer(0, row("1")));
+    onLoop(() -> table.answer(4, row("1")));
+    for (int query : List.of(2, 3, 5)) {
+      onLoop(() -> table.answer(query, row("1")));
+    }
+    assertThat(first).allMatch(Future::succeeded);
+    assertThat(then).allMatch(Future::succeeded);
+  }
+
+  @Test
   void read_tableThatTakesFewKeys_isAskedForFew() throws Exception {
     table.keysMax = 3;
     Lookups lookups = lookups();
