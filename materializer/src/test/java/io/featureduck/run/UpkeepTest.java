@@ -8,6 +8,8 @@ import io.featureduck.store.Cancellation;
 import io.featureduck.store.LiveView;
 import io.featureduck.store.OnlineStore;
 import io.featureduck.store.Retention;
+import io.featureduck.store.RowWriter;
+import io.featureduck.store.Rows;
 import io.featureduck.store.Run;
 import io.featureduck.store.RunCommit;
 import io.featureduck.store.RunProgress;
@@ -20,6 +22,7 @@ import io.featureduck.testing.TestStore;
 import io.featureduck.type.FeatureType.Primitive;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -86,14 +89,22 @@ final class UpkeepTest {
       RunCommit.Written written =
           lock.write(
               commit,
-              out -> {
-                for (int i = 0; i < rows; i++) {
-                  out.startRow(3);
-                  out.putText("k%05d".formatted(i).getBytes(StandardCharsets.UTF_8));
-                  out.putLong(i);
-                  out.putTimestamp(EVENT.plusSeconds(i).toEpochMilli() * 1_000);
+              new Rows() {
+                @Override
+                public Retention retention() {
+                  return Retention.everything();
                 }
-                return rows;
+
+                @Override
+                public long writeTo(RowWriter out) throws SQLException {
+                  for (int i = 0; i < rows; i++) {
+                    out.startRow(3);
+                    out.putText("k%05d".formatted(i).getBytes(StandardCharsets.UTF_8));
+                    out.putLong(i);
+                    out.putTimestamp(EVENT.plusSeconds(i).toEpochMilli() * 1_000);
+                  }
+                  return rows;
+                }
               },
               new Cancellation());
       assertThat(written.rows()).isEqualTo(rows);
