@@ -9,7 +9,7 @@ import java.util.Locale;
  * @param entities that were asked for, each once
  * @param rows of all versions of the view that this deleted
  * @param pending whether tables may still have rows of them, for a run holds them: it deletes them
- *     itself before it commits
+ *     before it commits, or the materializer does so within seconds after it
  * @param generation of the live version once the rows were gone; 0 where it is pending, or no
  *     version is live
  */

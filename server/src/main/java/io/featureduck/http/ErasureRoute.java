@@ -20,9 +20,9 @@ import java.util.Objects;
 
 /**
  * {@code DELETE /features/{view}/{entity}}: erases an entity. 204 once no table has it and this
- * server no longer answers it; 202 where a run holds the view for longer than is waited for, and
- * deletes it itself before it commits. Waits for the store on threads of its own. Confined to one
- * event loop.
+ * server no longer answers it; 202 where a run holds the view for longer than is waited for: it
+ * deletes it before it commits, or the materializer does so within seconds after it. Waits for the
+ * store on threads of its own. Confined to one event loop.
  */
 final class ErasureRoute {
   private static final String POOL = "featureduck-erasures";

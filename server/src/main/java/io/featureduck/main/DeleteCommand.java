@@ -161,7 +161,7 @@ final class DeleteCommand implements Callable<Integer> {
     return pending
         ? erased
             + System.lineSeparator()
-            + "A run that is writing the view holds some of them: it deletes them before it commits."
+            + "A run that is writing the view holds some of them: it deletes them before it commits, or the materializer does so within seconds after it."
         : erased;
   }
 
