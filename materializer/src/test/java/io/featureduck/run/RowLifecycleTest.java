@@ -92,7 +92,9 @@ final class RowLifecycleTest {
            "incremental": true, "row_id": "order_id"}],
          "views": [{"name": "totals", "entities": ["customer"], "source": "orders", "ttl": "%s",
            "filters": ["status = 'paid'"],
-           "aggregations": [{"function": "sum", "column": "amount", "alias": "spent"}]}]}
+           "aggregations": [{"function": "sum", "column": "amount", "alias": "spent"}]},
+          {"name": "written", "entities": ["customer"], "source": "orders",
+           "sql": "SELECT customer_id, ordered_at, amount FROM orders WHERE status = 'paid'"}]}
         """
             .formatted(
                 TestDefinitions.materializer(directory).extensionDirectory(),
@@ -307,6 +309,25 @@ final class RowLifecycleTest {
     runNow(false);
 
     assertThat(online()).containsExactly(41);
+  }
+
+  @Test
+  void run_erasedEntityThatTheSqlOfAViewLeavesOut_staysUntilTheSourceHasItNoMore()
+      throws Exception {
+    assertThat(materializer.run("written", RunRequest.now()).error()).isEmpty();
+    assertThat(
+            store
+                .erase("written", List.of("30"), Erasure.Origin.COMMAND, "a test", PATIENCE)
+                .rows())
+        .isEqualTo(1);
+    touch(30, "status = 'open'");
+    assertThat(materializer.run("written", RunRequest.now()).error()).isEmpty();
+    assertThat(tombstones()).containsExactly("30");
+    source.execute("DELETE FROM orders WHERE order_id = 30");
+
+    assertThat(materializer.run("written", RunRequest.now()).error()).isEmpty();
+
+    assertThat(tombstones()).isEmpty();
   }
 
   @Test
