@@ -15,7 +15,5 @@ public interface Rows {
   long writeTo(RowWriter out) throws SQLException;
 
   /** Returns what was left out of the rows, and what was known of erased entities. */
-  default Retention retention() {
-    return Retention.everything();
-  }
+  Retention retention();
 }

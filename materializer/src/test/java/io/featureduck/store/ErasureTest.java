@@ -70,29 +70,23 @@ final class ErasureTest extends StoreWriting {
   }
 
   private static Rows withRetention(Map<String, Double> scores, Retention retention) {
-    return new Rows() {
-      @Override
-      public long writeTo(RowWriter out) throws SQLException {
-        for (Map.Entry<String, Double> row : scores.entrySet()) {
-          out.startRow(3);
-          out.putText(RowWriter.utf8(row.getKey()));
-          if (row.getValue().isNaN()) {
-            // Gone.
-            out.putNull();
-            out.putNull();
-          } else {
-            out.putDouble(row.getValue());
-            out.putTimestamp(EVENT.toEpochMilli() * 1_000);
+    return new GivenRows(
+        retention,
+        out -> {
+          for (Map.Entry<String, Double> row : scores.entrySet()) {
+            out.startRow(3);
+            out.putText(RowWriter.utf8(row.getKey()));
+            if (row.getValue().isNaN()) {
+              // Gone.
+              out.putNull();
+              out.putNull();
+            } else {
+              out.putDouble(row.getValue());
+              out.putTimestamp(EVENT.toEpochMilli() * 1_000);
+            }
           }
-        }
-        return scores.size();
-      }
-
-      @Override
-      public Retention retention() {
-        return retention;
-      }
-    };
+          return scores.size();
+        });
   }
 
   /** A run as materializers do it: what is erased is read first, then the source. */
@@ -446,11 +440,11 @@ final class ErasureTest extends StoreWriting {
 
   /** Rows that do something when half of them have been sent. */
   private static Rows interrupted(Rows rows, Runnable interruption) {
-    return out -> {
+    return everything(out -> {
       long count = rows.writeTo(out);
       interruption.run();
       return count;
-    };
+    });
   }
 
   @Test

@@ -35,12 +35,12 @@ final class MySqlTransactionTest extends StoreWriting {
     RunCommit.Written first = run(scores(2));
     for (double value : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
       Rows rows =
-          out -> {
+          everything(out -> {
             out.startRow(3);
             out.putText(RowWriter.utf8("k0"));
             out.putDouble(value);
             return 1;
-          };
+          });
 
       assertThatThrownBy(() -> run(rows))
           .isInstanceOf(UnfitValueException.class)
@@ -59,13 +59,13 @@ final class MySqlTransactionTest extends StoreWriting {
     assertThatThrownBy(() ->
             run(
                 price,
-                out -> {
+                everything(out -> {
                   out.startRow(3);
                   out.putText(RowWriter.utf8("k"));
                   out.putDecimal(new BigDecimal("12345.67"));
                   out.putNull();
                   return 1;
-                }))
+                })))
         .isInstanceOfSatisfying(
             FeatureException.class,
             e -> assertThat(e.code()).isEqualTo(ErrorCode.VALUE_OUT_OF_RANGE))
@@ -97,7 +97,7 @@ final class MySqlTransactionTest extends StoreWriting {
     List<Feature> twins =
         List.of(new Feature("amount", Primitive.INT64), new Feature("Amount", Primitive.INT64));
 
-    assertThatThrownBy(() -> run(twins, out -> 0))
+    assertThatThrownBy(() -> run(twins, everything(out -> 0)))
         .isInstanceOfSatisfying(
             FeatureException.class, e -> assertThat(e.code()).isEqualTo(ErrorCode.INVALID_CONFIG))
         .hasMessage(
@@ -122,14 +122,14 @@ final class MySqlTransactionTest extends StoreWriting {
           CompletableFuture.supplyAsync(() ->
               run(
                   more,
-                  out -> {
+                  everything(out -> {
                     out.startRow(4);
                     out.putText(RowWriter.utf8("k0"));
                     out.putDouble(0);
                     out.putLong(7);
                     out.putTimestamp(0);
                     return 1;
-                  }));
+                  })));
       long end = System.nanoTime() + SECONDS.toNanos(4);
       while (System.nanoTime() < end) {
         long start = System.nanoTime();

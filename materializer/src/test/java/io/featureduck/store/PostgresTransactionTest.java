@@ -60,11 +60,11 @@ final class PostgresTransactionTest extends StoreWriting {
     next.replaceAll((key, score) -> -score - 1);
     CountDownLatch computed = new CountDownLatch(1);
     Rows signalling =
-        out -> {
+        everything(out -> {
           long count = rows(next, EVENT).writeTo(out);
           computed.countDown();
           return count;
-        };
+        });
 
     String score =
         "SELECT %s FROM online_v WHERE entity_key = 'k7'".formatted(database.real("score"));
@@ -111,13 +111,13 @@ final class PostgresTransactionTest extends StoreWriting {
         assertThat(held.next()).isTrue();
       }
       Rows cancelling =
-          out -> {
+          everything(out -> {
             long count = rows(scores(1), EVENT).writeTo(out);
             CompletableFuture<Void> ignored =
                 CompletableFuture.runAsync(
                     () -> cancellation.cancel(ErrorCode.CANCELLED, "cancelled by the test"));
             return count;
-          };
+          });
       try (ViewLock lock = store.tryLock("v").orElseThrow()) {
         assertThatThrownBy(() -> lock.write(prepare(lock), cancelling, cancellation))
             .isInstanceOf(FeatureException.class)

@@ -121,7 +121,7 @@ abstract class Registering {
               spill);
       return lock.write(
           commit,
-          out -> {
+          StoreWriting.everything(out -> {
             meanwhile.run();
             for (String key : keys) {
               out.startRow(live.features().size() + 2);
@@ -132,7 +132,7 @@ abstract class Registering {
               out.putTimestamp(0);
             }
             return keys.length;
-          },
+          }),
           new Cancellation());
     }
   }

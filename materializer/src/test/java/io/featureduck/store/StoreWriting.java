@@ -47,7 +47,7 @@ abstract class StoreWriting {
   }
 
   static Rows rows(Map<String, Double> scores, Instant event) {
-    return out -> {
+    return everything(out -> {
       for (Map.Entry<String, Double> row : scores.entrySet()) {
         out.startRow(3);
         out.putText(RowWriter.utf8(row.getKey()));
@@ -55,7 +55,25 @@ abstract class StoreWriting {
         out.putTimestamp(event.toEpochMilli() * 1_000);
       }
       return scores.size();
-    };
+    });
+  }
+
+  /** Returns rows of which none is left out for its age. */
+  static Rows everything(GivenRows.Writing writing) {
+    return new GivenRows(Retention.everything(), writing);
+  }
+
+  /** Rows that a test writes. */
+  record GivenRows(Retention retention, Writing writing) implements Rows {
+    /** As {@link Rows#writeTo}. */
+    interface Writing {
+      long to(RowWriter out) throws SQLException;
+    }
+
+    @Override
+    public long writeTo(RowWriter out) throws SQLException {
+      return writing.to(out);
+    }
   }
 
   static Map<String, Double> scores(int count) {

@@ -411,7 +411,7 @@ final class ViewLockTest extends StoreWriting {
         RunHeartbeat heartbeat = store.heartbeat()) {
       RunCommit commit = prepare(lock);
       Rows beating =
-          out -> {
+          everything(out -> {
             database.execute("UPDATE featureduck_runs SET heartbeat_at = '2000-01-01'");
             assertThat(heartbeat.beat(commit.runId(), new RunProgress().now(), 5))
                 .isEqualTo(RunHeartbeat.Answer.GO_ON);
@@ -420,7 +420,7 @@ final class ViewLockTest extends StoreWriting {
                         "SELECT count(*) FROM featureduck_runs WHERE heartbeat_at > '2001-01-01'"))
                 .isEqualTo(1);
             return rows(scores(3), EVENT).writeTo(out);
-          };
+          });
 
       assertThat(lock.write(commit, beating, new Cancellation()).rows()).isEqualTo(3);
     }
@@ -465,10 +465,10 @@ final class ViewLockTest extends StoreWriting {
   void write_rowsFailHalfWay_leavesTheStoreAsItWas() throws Exception {
     RunCommit.Written first = run(scores(3));
     Rows broken =
-        out -> {
+        everything(out -> {
           long ignored = rows(scores(50_000), EVENT).writeTo(out);
           throw new FeatureException(ErrorCode.SOURCE_UNAVAILABLE, "gone");
-        };
+        });
 
     assertThatThrownBy(() -> run(broken)).hasMessage("gone");
 
@@ -481,10 +481,10 @@ final class ViewLockTest extends StoreWriting {
   @Test
   void write_entityTwice_isRefusedByName() throws Exception {
     Rows twice =
-        out -> {
+        everything(out -> {
           long first = rows(scores(2), EVENT).writeTo(out);
           return first + rows(scores(1), EVENT).writeTo(out);
-        };
+        });
 
     assertThatThrownBy(() -> run(twice))
         .isInstanceOf(FeatureException.class)
@@ -499,11 +499,11 @@ final class ViewLockTest extends StoreWriting {
         ViewLock lock =
             OnlineStore.open(database.behind(proxy.port()).settings()).tryLock("v").orElseThrow()) {
       Rows cutting =
-          out -> {
+          everything(out -> {
             long count = rows(scores(1), EVENT).writeTo(out);
             proxy.cut();
             return count + rows(scores(100_000), EVENT).writeTo(out);
-          };
+          });
       RunCommit commit = prepare(lock);
 
       assertThatThrownBy(() -> lock.write(commit, cutting, new Cancellation()))
@@ -565,7 +565,7 @@ final class ViewLockTest extends StoreWriting {
     RunCommit.Written first = run(scores(1_000));
     database.execute("UPDATE online_v SET updated_at = '2000-01-01'");
     Rows touched =
-        out -> {
+        everything(out -> {
           long count =
               rows(Map.of("k3", 3.5, "k4", 4.0, "new", 1.0), EVENT.plusSeconds(9)).writeTo(out);
           for (String gone : List.of("k5", "never")) {
@@ -575,7 +575,7 @@ final class ViewLockTest extends StoreWriting {
             out.putNull();
           }
           return count + 2;
-        };
+        });
 
     RunCommit.Written second;
     try (ViewLock lock = store.tryLock("v").orElseThrow()) {
@@ -607,13 +607,13 @@ final class ViewLockTest extends StoreWriting {
           lock.write(prepare(lock, Run.Kind.INCREMENTAL, SCORE), comer, new Cancellation());
       assertThat(store.statuses().getFirst().eventMax()).contains(EVENT.plusSeconds(60));
       Rows goer =
-          out -> {
+          everything(out -> {
             out.startRow(3);
             out.putText(RowWriter.utf8("b"));
             out.putNull();
             out.putNull();
             return 1;
-          };
+          });
 
       RunCommit.Written third =
           lock.write(prepare(lock, Run.Kind.INCREMENTAL, SCORE), goer, new Cancellation());
@@ -635,22 +635,22 @@ final class ViewLockTest extends StoreWriting {
       assertThat(lock.hasTable(failing.live(), more)).isTrue();
       assertThat(database.query(orders)).containsExactly("null", "null", "null");
       Rows broken =
-          out -> {
+          everything(out -> {
             throw new FeatureException(ErrorCode.SOURCE_UNAVAILABLE, "gone");
-          };
+          });
       assertThatThrownBy(() -> lock.write(failing, broken, new Cancellation())).hasMessage("gone");
       assertThat(online()).isEqualTo(scores(3));
       // What was prepared for rows that never came is no reason to take an increment's.
       assertThat(store.registered("v").live().orElseThrow().unfilled()).isTrue();
       Rows withOrders =
-          out -> {
+          everything(out -> {
             out.startRow(4);
             out.putText(RowWriter.utf8("k0"));
             out.putLong(42);
             out.putDouble(0);
             out.putTimestamp(EVENT.toEpochMilli() * 1_000);
             return 1;
-          };
+          });
 
       RunCommit.Written second =
           lock.write(prepare(lock, Run.Kind.FULL, more), withOrders, new Cancellation());
@@ -668,13 +668,13 @@ final class ViewLockTest extends StoreWriting {
     List<Feature> names = List.of(new Feature("name", Primitive.STRING));
     for (String name : List.of("a", "a ", "A", "ä", "a\u0308", "", "\\N", "it's \"é\"\t\n\\")) {
       Rows rows =
-          out -> {
+          everything(out -> {
             out.startRow(3);
             out.putText(RowWriter.utf8("k"));
             out.putText(RowWriter.utf8(name));
             out.putTimestamp(0);
             return 1;
-          };
+          });
       for (long written = 1; written >= 0; written--) {
         try (ViewLock lock = store.tryLock("v").orElseThrow()) {
           RunCommit commit = prepare(lock, Run.Kind.FULL, names);
@@ -693,11 +693,11 @@ final class ViewLockTest extends StoreWriting {
     RunCommit.Written first = run(scores(3));
     Cancellation cancellation = new Cancellation();
     Rows cancelling =
-        out -> {
+        everything(out -> {
           long count = rows(scores(10), EVENT).writeTo(out);
           cancellation.cancel(ErrorCode.CANCELLED, "cancelled by the test");
           return count;
-        };
+        });
     try (ViewLock lock = store.tryLock("v").orElseThrow()) {
       RunCommit commit = prepare(lock);
 
