@@ -26,6 +26,9 @@ final class ErasureRecords {
   /** Keys in one statement. */
   static final int PAGE = 1_000;
 
+  /** A table without an index is searched once for so many, which fit MySQL's packet. */
+  private static final int DELETED_AT_ONCE = 4_000;
+
   private final StoreDatabase database;
 
   ErasureRecords(StoreDatabase database) {
@@ -52,6 +55,7 @@ final class ErasureRecords {
     return versions(connection, view, " FOR UPDATE");
   }
 
+  /** As {@link #lock}, without waiting for anybody. */
   List<Version> versions(Connection connection, String view) throws SQLException {
     return versions(connection, view, "");
   }
@@ -296,15 +300,22 @@ final class ErasureRecords {
         }
       }
     }
-    if (found.isEmpty()) {
-      return found;
-    }
-    String delete = "DELETE FROM %s WHERE entity_key IN %s".formatted(table, marks(found.size()));
-    try (PreparedStatement statement = connection.prepareStatement(delete)) {
-      setKeys(statement, 1, found);
-      int ignored = statement.executeUpdate();
-    }
+    long ignored = deleteByKey(connection, table, found);
     return found;
+  }
+
+  /** Deletes rows by their keys; returns how many there were. */
+  long deleteByKey(Connection connection, String table, List<String> keys) throws SQLException {
+    long deleted = 0;
+    for (int i = 0; i < keys.size(); i += DELETED_AT_ONCE) {
+      List<String> page = keys.subList(i, Math.min(keys.size(), i + DELETED_AT_ONCE));
+      String delete = "DELETE FROM %s WHERE entity_key IN %s".formatted(table, marks(page.size()));
+      try (PreparedStatement statement = connection.prepareStatement(delete)) {
+        setKeys(statement, 1, page);
+        deleted += statement.executeUpdate();
+      }
+    }
+    return deleted;
   }
 
   void setKeys(PreparedStatement statement, int first, List<String> keys) throws SQLException {

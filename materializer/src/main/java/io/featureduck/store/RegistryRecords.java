@@ -107,12 +107,7 @@ final class RegistryRecords {
 
   /** Has nobody else change the view's rows until the transaction ends. */
   void lock(Connection connection, String view) throws SQLException {
-    String select =
-        "SELECT version FROM featureduck_views WHERE view = ? ORDER BY version FOR UPDATE";
-    try (PreparedStatement statement = connection.prepareStatement(select)) {
-      statement.setString(1, view);
-      boolean ignored = statement.execute();
-    }
+    List<ErasureRecords.Version> ignored = new ErasureRecords(database).lock(connection, view);
   }
 
   /** Adds a version; returns false where there is one of that number. */

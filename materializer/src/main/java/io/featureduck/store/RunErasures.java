@@ -75,19 +75,9 @@ final class RunErasures {
                   .filter(tombstone -> !computed.contains(tombstone.key()))
                   .toList()));
     }
-    if (present.isEmpty()) {
-      return 0;
-    }
-    String delete =
-        """
-        DELETE FROM %s WHERE event_timestamp IS NOT NULL
-          AND entity_key IN (SELECT t.entity_key FROM featureduck_tombstones t WHERE t.view = ?)
-        """
-            .formatted(table);
-    try (PreparedStatement statement = connection.prepareStatement(delete)) {
-      statement.setString(1, view());
-      return statement.executeUpdate();
-    }
+    // Not by a subselect: MySQL would hold the tombstones to the commit, before the view's rows,
+    // and whoever puts up tombstones has the view's rows first.
+    return records.deleteByKey(connection, table, present);
   }
 
   private List<String> present(String table) throws SQLException {
@@ -117,14 +107,14 @@ final class RunErasures {
   record Late(List<String> keys, Map<String, Optional<Instant>> found) {}
 
   /**
-   * Locks the view's rows, releases tombstones, and deletes the rows of what was erased since the
-   * rows were taken out.
+   * Releases tombstones, and deletes the rows of what was erased since the rows were taken out. The
+   * view's rows in {@code featureduck_views} are locked.
    *
    * @param table that has the view's rows by now
    */
   Late settle(String table) throws SQLException {
     boolean alone = true;
-    for (Version version : records.lock(connection, view())) {
+    for (Version version : records.versions(connection, view())) {
       boolean isOwn = version.number() == commit.live().version();
       removed |= isOwn && version.rowsRemoved() > 0;
       alone &= isOwn || !(version.live() || version.pending());
@@ -136,11 +126,7 @@ final class RunErasures {
         records.pendingOrAfter(connection, view(), seen).stream().map(Tombstone::key).toList();
     Map<String, Optional<Instant>> found = new HashMap<>();
     ErasureRecords.inPages(keys, page -> found.putAll(rows(table, page)));
-    ErasureRecords.inPages(
-        List.copyOf(found.keySet()),
-        page -> {
-          List<String> ignored = records.deleteRows(connection, table, page, Optional.empty());
-        });
+    long ignored = records.deleteByKey(connection, table, List.copyOf(found.keySet()));
     return new Late(keys, found);
   }
 

@@ -531,6 +531,31 @@ final class ErasureTest extends StoreWriting {
     assertThat(runKnowing(next, Run.Kind.FULL).rowsWritten()).isZero();
   }
 
+  /** It has taken the entity out of its rows by then, and may not hold its tombstone. */
+  @Test
+  void erase_againWhileARunWrites_waitsForNothing() throws Exception {
+    assertThat(run(scores(8)).rows()).isEqualTo(8);
+    assertThat(erase("k1").rows()).isEqualTo(1);
+    Map<String, Double> next = scores(8);
+    next.put("k7", 5.0);
+    Future<RunCommit.Written> writing;
+    try (Connection holder = database.connect();
+        Statement statement = holder.createStatement()) {
+      holder.setAutoCommit(false);
+      boolean ignored =
+          statement.execute("SELECT 1 FROM online_v WHERE entity_key = 'k7' FOR UPDATE");
+      writing = threads.submit(() -> runKnowing(next, Run.Kind.FULL));
+      awaitWaiting("UPDATE difference");
+
+      assertThat(erase(Duration.ZERO, "k1").pending()).isFalse();
+
+      holder.rollback();
+    }
+    assertThat(writing.get(30, TimeUnit.SECONDS).changedKeys()).contains(List.of("k7"));
+    assertThat(online()).isEqualTo(without(next, "k1"));
+    assertThat(tombstones()).containsExactly("k1");
+  }
+
   /**
    * @param statement how that begins which waits, as far as MySQL can't tell
    */
