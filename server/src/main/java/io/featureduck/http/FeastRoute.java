@@ -7,18 +7,14 @@ import io.featureduck.error.FeatureException;
 import io.featureduck.http.FeatureSetLookup.Status;
 import io.featureduck.json.JsonBytes;
 import io.featureduck.key.EntityKeyException;
-import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.FeatureRow;
-import io.featureduck.lookup.Lookups;
 import io.featureduck.lookup.ServedView;
-import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.plan.Feature;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import java.time.Instant;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -32,30 +28,17 @@ import org.jspecify.annotations.Nullable;
 final class FeastRoute {
   static final String PATH = "/get-online-features";
 
-  private static final int ATTEMPTS_MAX = 3;
   private static final long NO_TIME = 0;
 
   private final ServerSettings settings;
   private final FeatureSets sets;
-  private final FeatureCache cache;
-  private final Lookups lookups;
-  private final LookupMetrics metrics;
-  private final InstantSource clock;
+  private final FeatureSetReader reader;
   private final JsonBytes out = new JsonBytes(4_096);
 
-  FeastRoute(
-      ServerSettings settings,
-      FeatureSets sets,
-      FeatureCache cache,
-      Lookups lookups,
-      LookupMetrics metrics,
-      InstantSource clock) {
+  FeastRoute(ServerSettings settings, FeatureSets sets, FeatureSetReader reader) {
     this.settings = settings;
     this.sets = sets;
-    this.cache = cache;
-    this.lookups = lookups;
-    this.metrics = metrics;
-    this.clock = clock;
+    this.reader = reader;
   }
 
   /** Answers a request for {@link #PATH}. */
@@ -68,7 +51,7 @@ final class FeastRoute {
     // Feast's own server takes any content type, and known clients send none.
     Exchange.body(request, settings.bodyBytesMax())
         .map(body -> FeastRequest.parse(body.getBytes()))
-        .onSuccess(asked -> attempt(request, asked, startNanos, 1))
+        .onSuccess(asked -> reader.read(new Asked(request, asked), startNanos))
         .onFailure(cause -> fail(request, cause));
   }
 
@@ -93,25 +76,40 @@ final class FeastRoute {
         || code == ErrorCode.UNKNOWN_FEATURE;
   }
 
-  private void attempt(
-      HttpServerRequest request, FeastRequest asked, long startNanos, int attempt) {
-    try {
-      FeatureSet set = set(asked);
-      FeatureSetLookup lookup = new FeatureSetLookup(set, rows(set, asked));
-      lookup.start(
-          cache,
-          lookups,
-          attempt == 1 ? Optional.of(metrics) : Optional.empty(),
-          () -> {
-            if (lookup.isOutdated() && attempt < ATTEMPTS_MAX) {
-              attempt(request, asked, startNanos, attempt + 1);
-            } else {
-              answer(request, asked, set, lookup, startNanos);
-            }
-          });
-    } catch (RuntimeException e) {
-      // The border of a request: it may go on after its handler has returned.
-      fail(request, e);
+  private final class Asked implements FeatureSetReader.Asked {
+    private final HttpServerRequest request;
+    private final FeastRequest asked;
+
+    Asked(HttpServerRequest request, FeastRequest asked) {
+      this.request = request;
+      this.asked = asked;
+    }
+
+    @Override
+    public FeatureSet set() {
+      return FeastRoute.this.set(asked);
+    }
+
+    @Override
+    public List<@Nullable Object[]> entities(FeatureSet set) {
+      return rows(set, asked);
+    }
+
+    @Override
+    public void fail(Throwable cause) {
+      FeastRoute.fail(request, cause);
+    }
+
+    @Override
+    public void answer(FeatureSetLookup found) {
+      Optional<Throwable> failure = unread(found);
+      if (failure.isPresent()) {
+        fail(failure.get());
+        return;
+      }
+      out.clear();
+      write(asked, found);
+      Exchange.ok(request, out.toArray());
     }
   }
 
@@ -162,33 +160,10 @@ final class FeastRoute {
     return rows;
   }
 
-  private void answer(
-      HttpServerRequest request,
-      FeastRequest asked,
-      FeatureSet set,
-      FeatureSetLookup lookup,
-      long startNanos) {
-    Optional<Throwable> failure = unread(set, lookup, asked.rows());
-    if (failure.isPresent()) {
-      fail(request, failure.get());
-    } else {
-      out.clear();
-      write(asked, set, lookup);
-      Exchange.ok(request, out.toArray());
-    }
-    long nanos = System.nanoTime() - startNanos;
-    for (FeatureSet.Part part : set.parts()) {
-      ServedView view = part.view();
-      if (view != null) {
-        view.metrics().took(nanos);
-      }
-    }
-  }
-
   /** Returns why a row could not be read: a client would take it for one that isn't there. */
-  private static Optional<Throwable> unread(FeatureSet set, FeatureSetLookup lookup, int rows) {
-    for (int part = 0; part < set.parts().size(); part++) {
-      for (int row = 0; row < rows; row++) {
+  private static Optional<Throwable> unread(FeatureSetLookup lookup) {
+    for (int part = 0; part < lookup.set().parts().size(); part++) {
+      for (int row = 0; row < lookup.size(); row++) {
         Throwable failure = lookup.failure(part, row);
         if (failure != null && !(failure instanceof EntityKeyException)) {
           return Optional.of(failure);
@@ -198,16 +173,15 @@ final class FeastRoute {
     return Optional.empty();
   }
 
-  private void write(FeastRequest asked, FeatureSet set, FeatureSetLookup lookup) {
-    int rows = asked.rows();
-    long now = nowMicros();
+  private void write(FeastRequest asked, FeatureSetLookup lookup) {
+    FeatureSet set = lookup.set();
     out.raw("{\"results\":[");
     boolean first = true;
-    for (String column : asked.columns().keySet()) {
-      if (isJoinKey(set, column)) {
+    for (Map.Entry<String, List<@Nullable Object>> column : asked.columns().entrySet()) {
+      if (isJoinKey(set, column.getKey())) {
         comma(first);
         first = false;
-        writeKeys(asked.columns().get(column));
+        writeKeys(column.getValue());
       }
     }
     for (int part = 0; part < set.parts().size(); part++) {
@@ -215,15 +189,10 @@ final class FeastRoute {
       if (view == null) {
         continue;
       }
-      Status[] statuses = new Status[rows];
-      for (int row = 0; row < rows; row++) {
-        statuses[row] = lookup.status(part, row, now);
-        count(view, statuses[row]);
-      }
       for (int feature : set.parts().get(part).features()) {
         comma(first);
         first = false;
-        writeFeature(view, feature, part, statuses, lookup);
+        writeFeature(view, feature, part, lookup);
       }
     }
     out.raw("],\"metadata\":{\"feature_names\":[");
@@ -269,15 +238,14 @@ final class FeastRoute {
     out.raw("]}");
   }
 
-  private void writeFeature(
-      ServedView view, int feature, int part, Status[] statuses, FeatureSetLookup lookup) {
+  private void writeFeature(ServedView view, int feature, int part, FeatureSetLookup lookup) {
     Feature described = view.definition().features().get(feature);
-    boolean[] isNull = new boolean[statuses.length];
+    boolean[] isNull = new boolean[lookup.size()];
     out.raw("{\"values\":[");
-    for (int i = 0; i < statuses.length; i++) {
+    for (int i = 0; i < lookup.size(); i++) {
       comma(i == 0);
       FeatureRow row = lookup.row(part, i);
-      isNull[i] = statuses[i] != Status.FOUND || view.json().isNull(row, feature);
+      isNull[i] = lookup.status(part, i) != Status.FOUND || view.json().isNull(row, feature);
       if (isNull[i]) {
         out.nullValue();
       } else {
@@ -285,12 +253,12 @@ final class FeastRoute {
       }
     }
     out.raw("],\"statuses\":[");
-    for (int i = 0; i < statuses.length; i++) {
+    for (int i = 0; i < lookup.size(); i++) {
       comma(i == 0);
-      out.raw(status(statuses[i], isNull[i]));
+      out.raw(status(lookup.status(part, i), isNull[i]));
     }
     out.raw("],\"event_timestamps\":[");
-    for (int i = 0; i < statuses.length; i++) {
+    for (int i = 0; i < lookup.size(); i++) {
       comma(i == 0);
       long event = lookup.row(part, i).eventMicros();
       out.timestamp(event == FeatureRow.NO_EVENT ? NO_TIME : event);
@@ -337,19 +305,5 @@ final class FeastRoute {
       out.raw('}');
     }
     out.raw(']');
-  }
-
-  private static void count(ServedView view, Status status) {
-    switch (status) {
-      case FOUND -> view.metrics().found();
-      case EXPIRED -> view.metrics().expired();
-      case NOT_FOUND -> view.metrics().notFound();
-      case ERROR -> view.metrics().error();
-    }
-  }
-
-  private long nowMicros() {
-    Instant now = clock.instant();
-    return now.getEpochSecond() * 1_000_000 + now.getNano() / 1_000;
   }
 }

@@ -8,6 +8,7 @@ import io.featureduck.lookup.FeatureRow;
 import io.featureduck.lookup.Lookups;
 import io.featureduck.lookup.ServedView;
 import io.featureduck.metrics.LookupMetrics;
+import io.featureduck.metrics.ViewMetrics;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,9 +21,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class FeatureSetLookup {
   private final FeatureSet set;
-  private final int entities;
+  private final List<@Nullable Object[]> values;
   private final List<Keys> keys = new ArrayList<>();
   private final List<Optional<ViewRows>> rows = new ArrayList<>();
+  private final Status[][] statuses;
   private int outstanding;
 
   /** What a view has of an entity, the worst last. */
@@ -61,7 +63,8 @@ final class FeatureSetLookup {
    */
   FeatureSetLookup(FeatureSet set, List<@Nullable Object[]> values) {
     this.set = set;
-    this.entities = values.size();
+    this.values = values;
+    this.statuses = new Status[set.parts().size()][values.size()];
     FeatureSet.Part before = null;
     for (FeatureSet.Part part : set.parts()) {
       ServedView view = part.view();
@@ -154,7 +157,7 @@ final class FeatureSetLookup {
   Optional<Throwable> failure() {
     Throwable first = null;
     for (int part = 0; part < rows.size(); part++) {
-      for (int entity = 0; entity < entities; entity++) {
+      for (int entity = 0; entity < values.size(); entity++) {
         Throwable failure = failure(part, entity);
         if (failure == null || failure instanceof EntityKeyException) {
           return Optional.empty();
@@ -175,21 +178,62 @@ final class FeatureSetLookup {
     return mistake != null ? mistake : rows.get(part).orElseThrow().failure(entity);
   }
 
+  FeatureSet set() {
+    return set;
+  }
+
+  /** Returns how many entities were asked for. */
+  int size() {
+    return values.size();
+  }
+
+  /** Returns the value of each of the set's join keys, as it was sent. */
+  @Nullable Object[] entity(int entity) {
+    return values.get(entity);
+  }
+
   /**
-   * Returns what a view has of an entity.
+   * Decides, once all rows are there, what each view has of each entity, and counts it.
    *
    * @param nowMicros microseconds since 1970
    */
-  Status status(int part, int entity, long nowMicros) {
+  void judge(long nowMicros) {
+    for (int part = 0; part < statuses.length; part++) {
+      ServedView view = set.parts().get(part).view();
+      for (int entity = 0; entity < values.size(); entity++) {
+        Status status =
+            view == null ? Status.ERROR : status(view, part, entity, nowMicros);
+        statuses[part][entity] = status;
+        if (view != null) {
+          count(view.metrics(), status);
+        }
+      }
+    }
+  }
+
+  private Status status(ServedView view, int part, int entity, long nowMicros) {
     if (failure(part, entity) != null) {
       return Status.ERROR;
     }
-    ViewRows of = rows.get(part).orElseThrow();
-    FeatureRow row = of.row(entity);
+    FeatureRow row = row(part, entity);
     if (row == FeatureRow.MISSING) {
       return Status.NOT_FOUND;
     }
-    return of.view().isExpired(row, nowMicros) ? Status.EXPIRED : Status.FOUND;
+    return view.isExpired(row, nowMicros) ? Status.EXPIRED : Status.FOUND;
+  }
+
+  private static void count(ViewMetrics metrics, Status status) {
+    switch (status) {
+      case FOUND -> metrics.found();
+      case EXPIRED -> metrics.expired();
+      case NOT_FOUND -> metrics.notFound();
+      case ERROR -> metrics.error();
+    }
+  }
+
+  /** Returns what a view has of an entity. */
+  Status status(int part, int entity) {
+    return statuses[part][entity];
   }
 
   /** Returns the row of an entity that a view has, or {@link FeatureRow#MISSING}. */

@@ -91,9 +91,10 @@ public final class LookupServer extends VerticleBase {
             parts.metrics());
     vertx.setPeriodic(SWEEP_MILLIS, timer -> lookups.sweep());
     FeatureSets sets = new FeatureSets(parts.services(), parts.catalog());
+    FeatureSetReader reader =
+        new FeatureSetReader(parts.cache(), lookups, parts.metrics(), parts.clock());
     feast =
-        new FeastRoute(
-            parts.settings(), sets, parts.cache(), lookups, parts.metrics(), parts.clock());
+        new FeastRoute(parts.settings(), sets, reader);
     erasures =
         new ErasureRoute(
             vertx,
@@ -109,8 +110,7 @@ public final class LookupServer extends VerticleBase {
             parts.cache(),
             lookups,
             erasures,
-            new ServiceRoute(
-                parts.settings(), sets, parts.cache(), lookups, parts.metrics(), parts.clock()),
+            new ServiceRoute(parts.settings(), sets, reader),
             parts.metrics(),
             parts.clock());
     statusRoutes =

@@ -7,16 +7,11 @@ import io.featureduck.http.FeatureSetLookup.Status;
 import io.featureduck.json.JsonBytes;
 import io.featureduck.key.EntityKey;
 import io.featureduck.key.EntityKeyException;
-import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.FeatureRow;
-import io.featureduck.lookup.Lookups;
 import io.featureduck.lookup.ServedView;
-import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.type.FeatureType.Primitive;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
-import java.time.Instant;
-import java.time.InstantSource;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -28,7 +23,6 @@ import org.jspecify.annotations.Nullable;
 final class ServiceRoute {
   static final String PATH = "/features/batch";
 
-  private static final int ATTEMPTS_MAX = 3;
   private static final byte[] ENTITY = JsonBytes.ascii("{\"entity\":{");
   private static final byte[] STATUS = JsonBytes.ascii("},\"status\":\"");
   private static final byte[] FEATURES = JsonBytes.ascii("\",\"features\":{");
@@ -36,25 +30,13 @@ final class ServiceRoute {
 
   private final ServerSettings settings;
   private final FeatureSets sets;
-  private final FeatureCache cache;
-  private final Lookups lookups;
-  private final LookupMetrics metrics;
-  private final InstantSource clock;
+  private final FeatureSetReader reader;
   private final JsonBytes out = new JsonBytes(4_096);
 
-  ServiceRoute(
-      ServerSettings settings,
-      FeatureSets sets,
-      FeatureCache cache,
-      Lookups lookups,
-      LookupMetrics metrics,
-      InstantSource clock) {
+  ServiceRoute(ServerSettings settings, FeatureSets sets, FeatureSetReader reader) {
     this.settings = settings;
     this.sets = sets;
-    this.cache = cache;
-    this.lookups = lookups;
-    this.metrics = metrics;
-    this.clock = clock;
+    this.reader = reader;
   }
 
   /**
@@ -73,50 +55,43 @@ final class ServiceRoute {
     }
     Exchange.jsonBody(request, settings.bodyBytesMax())
         .map(body -> ServiceRequest.parse(body.getBytes()))
-        .onSuccess(asked -> attempt(request, asked, startNanos, 1))
+        .onSuccess(asked -> reader.read(new Asked(request, asked), startNanos))
         .onFailure(cause -> Exchange.fail(request, cause));
   }
 
-  private void attempt(
-      HttpServerRequest request, ServiceRequest asked, long startNanos, int attempt) {
-    try {
-      FeatureSet set = set(asked);
-      List<@Nullable Object[]> entities = asked.entities(set, settings.batchMax());
-      FeatureSetLookup lookup = new FeatureSetLookup(set, entities);
-      lookup.start(
-          cache,
-          lookups,
-          attempt == 1 ? Optional.of(metrics) : Optional.empty(),
-          () -> {
-            if (lookup.isOutdated() && attempt < ATTEMPTS_MAX) {
-              attempt(request, asked, startNanos, attempt + 1);
-            } else {
-              answer(request, asked, set, entities, lookup, startNanos);
-            }
-          });
-    } catch (RuntimeException e) {
-      // The border of a request: it may go on after its handler has returned.
-      Exchange.fail(request, e);
+  private final class Asked implements FeatureSetReader.Asked {
+    private final HttpServerRequest request;
+    private final ServiceRequest asked;
+
+    Asked(HttpServerRequest request, ServiceRequest asked) {
+      this.request = request;
+      this.asked = asked;
     }
-  }
 
-  private FeatureSet set(ServiceRequest asked) {
-    return asked.service() == null
-        ? sets.ofNamed(asked.features(), asked.fullNames().orElse(false))
-        : sets.ofService(asked.service(), asked.fullNames());
-  }
+    @Override
+    public FeatureSet set() {
+      return asked.service() == null
+          ? sets.ofNamed(asked.features(), asked.fullNames().orElse(false))
+          : sets.ofService(asked.service(), asked.fullNames());
+    }
 
-  private void answer(
-      HttpServerRequest request,
-      ServiceRequest asked,
-      FeatureSet set,
-      List<@Nullable Object[]> entities,
-      FeatureSetLookup lookup,
-      long startNanos) {
-    Optional<Throwable> failure = lookup.failure();
-    if (failure.isPresent()) {
-      Exchange.fail(request, failure.get());
-    } else {
+    @Override
+    public List<@Nullable Object[]> entities(FeatureSet set) {
+      return asked.entities(set, settings.batchMax());
+    }
+
+    @Override
+    public void fail(Throwable cause) {
+      Exchange.fail(request, cause);
+    }
+
+    @Override
+    public void answer(FeatureSetLookup found) {
+      Optional<Throwable> failure = found.failure();
+      if (failure.isPresent()) {
+        fail(failure.get());
+        return;
+      }
       out.clear();
       out.raw("{\"service\":");
       if (asked.service() == null) {
@@ -125,37 +100,28 @@ final class ServiceRoute {
         out.string(asked.service());
       }
       out.raw(",\"results\":[");
-      long now = nowMicros();
-      for (int i = 0; i < entities.size(); i++) {
+      for (int i = 0; i < found.size(); i++) {
         if (i > 0) {
           out.raw(',');
         }
-        writeResult(set, entities.get(i), lookup, i, now);
+        writeResult(found, i);
       }
       out.raw("]}");
       Exchange.ok(request, out.toArray());
     }
-    long nanos = System.nanoTime() - startNanos;
-    for (FeatureSet.Part part : set.parts()) {
-      ServedView view = part.view();
-      if (view != null) {
-        view.metrics().took(nanos);
-      }
-    }
   }
 
-  private void writeResult(
-      FeatureSet set, @Nullable Object[] entity, FeatureSetLookup lookup, int index, long now) {
-    List<FeatureSet.Part> parts = set.parts();
-    Status[] statuses = new Status[parts.size()];
+  private void writeResult(FeatureSetLookup found, int index) {
+    List<FeatureSet.Part> parts = found.set().parts();
+    List<JoinKey> joinKeys = found.set().joinKeys();
+    @Nullable Object[] entity = found.entity(index);
     Status worst = Status.FOUND;
-    for (int i = 0; i < statuses.length; i++) {
-      statuses[i] = lookup.status(i, index, now);
-      worst = worst.orWorse(statuses[i]);
+    for (int i = 0; i < parts.size(); i++) {
+      worst = worst.orWorse(found.status(i, index));
     }
     out.raw(ENTITY);
     for (int i = 0; i < entity.length; i++) {
-      JoinKey key = set.joinKeys().get(i);
+      JoinKey key = joinKeys.get(i);
       if (i > 0) {
         out.raw(',');
       }
@@ -167,16 +133,17 @@ final class ServiceRoute {
     out.raw(worst.text());
     out.raw(FEATURES);
     boolean first = true;
-    for (int i = 0; i < statuses.length; i++) {
-      FeatureRow row = statuses[i] == Status.FOUND ? lookup.row(i, index) : FeatureRow.MISSING;
+    for (int i = 0; i < parts.size(); i++) {
+      FeatureRow row =
+          found.status(i, index) == Status.FOUND ? found.row(i, index) : FeatureRow.MISSING;
       first = writeFeatures(parts.get(i), row, first);
     }
     out.raw(VIEWS);
-    for (int i = 0; i < statuses.length; i++) {
+    for (int i = 0; i < parts.size(); i++) {
       if (i > 0) {
         out.raw(',');
       }
-      writeView(parts.get(i), statuses[i], lookup, i, index);
+      writeView(parts.get(i), found, i, index);
     }
     out.raw("}}");
   }
@@ -235,8 +202,7 @@ final class ServiceRoute {
     }
   }
 
-  private void writeView(
-      FeatureSet.Part part, Status status, FeatureSetLookup lookup, int place, int entity) {
+  private void writeView(FeatureSet.Part part, FeatureSetLookup lookup, int place, int entity) {
     ServedView view = part.view();
     out.string(part.name());
     out.raw(":{\"version\":");
@@ -244,10 +210,9 @@ final class ServiceRoute {
       out.nullValue();
     } else {
       out.number(view.definition().version());
-      count(view, status);
     }
     out.raw(",\"status\":\"");
-    out.raw(status.text());
+    out.raw(lookup.status(place, entity).text());
     out.raw("\",\"event_timestamp\":");
     long event = lookup.row(place, entity).eventMicros();
     if (event == FeatureRow.NO_EVENT) {
@@ -277,19 +242,5 @@ final class ServiceRoute {
       out.string(Problem.detail(failure));
     }
     out.raw('}');
-  }
-
-  private static void count(ServedView view, Status status) {
-    switch (status) {
-      case FOUND -> view.metrics().found();
-      case EXPIRED -> view.metrics().expired();
-      case NOT_FOUND -> view.metrics().notFound();
-      case ERROR -> view.metrics().error();
-    }
-  }
-
-  private long nowMicros() {
-    Instant now = clock.instant();
-    return now.getEpochSecond() * 1_000_000 + now.getNano() / 1_000;
   }
 }
