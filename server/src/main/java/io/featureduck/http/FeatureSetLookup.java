@@ -201,8 +201,7 @@ final class FeatureSetLookup {
     for (int part = 0; part < statuses.length; part++) {
       ServedView view = set.parts().get(part).view();
       for (int entity = 0; entity < values.size(); entity++) {
-        Status status =
-            view == null ? Status.ERROR : status(view, part, entity, nowMicros);
+        Status status = view == null ? Status.ERROR : status(view, part, entity, nowMicros);
         statuses[part][entity] = status;
         if (view != null) {
           count(view.metrics(), status);

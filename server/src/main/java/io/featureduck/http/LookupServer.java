@@ -93,8 +93,7 @@ public final class LookupServer extends VerticleBase {
     FeatureSets sets = new FeatureSets(parts.services(), parts.catalog());
     FeatureSetReader reader =
         new FeatureSetReader(parts.cache(), lookups, parts.metrics(), parts.clock());
-    feast =
-        new FeastRoute(parts.settings(), sets, reader);
+    feast = new FeastRoute(parts.settings(), sets, reader);
     erasures =
         new ErasureRoute(
             vertx,
