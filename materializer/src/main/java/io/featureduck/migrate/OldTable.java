@@ -53,7 +53,7 @@ record OldTable(
 
   private static final String DEPENDENTS =
       """
-      SELECT DISTINCT replace(pg_describe_object(d.classid, d.objid, 0), 'rule "_RETURN" on ', '')
+      SELECT DISTINCT replace(pg_describe_object(d.classid, d.objid, 0), 'rule _RETURN on ', '')
       FROM pg_depend d LEFT JOIN pg_constraint c
         ON d.classid = 'pg_constraint'::regclass AND c.oid = d.objid
       WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass(?)

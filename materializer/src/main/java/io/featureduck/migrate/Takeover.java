@@ -507,7 +507,7 @@ final class Takeover {
    */
   private List<String> different(String oldHashes, String newHashes) {
     CompletableFuture<Map<Long, String>> beside =
-        CompletableFuture.supplyAsync(() -> buckets(old, oldHashes));
+        CompletableFuture.supplyAsync(() -> buckets(old, oldHashes), Takeover::startThread);
     Map<Long, String> after;
     try {
       after = buckets(store, newHashes);
@@ -531,6 +531,11 @@ final class Takeover {
       }
     }
     return List.of();
+  }
+
+  /** Not in the common pool, all of whose few threads may be taken for long. */
+  private static void startThread(Runnable task) {
+    Thread ignored = Thread.startVirtualThread(task);
   }
 
   private static <T> T joined(CompletableFuture<T> future) {

@@ -131,11 +131,9 @@ class SwitchOverTest {
     fixture.old().execute(TEN_ROWS);
     assertThat(fixture.run(false).state()).isEqualTo(State.FOLLOWING);
     List<CompletableFuture<Integer>> writers =
-        IntStream.range(1, 4)
-            .mapToObj(key -> CompletableFuture.supplyAsync(() -> readAndWrite(fixture.old(), key)))
-            .toList();
+        IntStream.range(1, 4).mapToObj(key -> writing(fixture.old(), key)).toList();
     while (fixture
-        .oldRows("SELECT 1 FROM featureduck_migration_queue HAVING count(*) > 5")
+        .oldRows("SELECT 1 FROM featureduck_migration_queue HAVING count(DISTINCT entity_key) = 3")
         .isEmpty()) {
       Thread.onSpinWait();
     }
@@ -152,6 +150,20 @@ class SwitchOverTest {
             fixture.oldRows(
                 "SELECT entity_key, features ->> 'n' FROM %s ORDER BY entity_key COLLATE \"C\""
                     .formatted(report.renamedTo().orElseThrow())));
+  }
+
+  /** Writes in a thread of its own: the common pool has few. */
+  private static CompletableFuture<Integer> writing(TestPostgres.Database database, int key) {
+    CompletableFuture<Integer> writes = new CompletableFuture<>();
+    Thread ignored =
+        Thread.startVirtualThread(() -> {
+          try {
+            boolean unused = writes.complete(readAndWrite(database, key));
+          } catch (IllegalStateException e) {
+            boolean unused = writes.completeExceptionally(e);
+          }
+        });
+    return writes;
   }
 
   /** Counts up in a row, in transactions that lock it late, until it can't be written any more. */
