@@ -15,6 +15,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,6 +26,7 @@ import org.slf4j.LoggerFactory;
  * -Dfeatureduck.model.base=100000} others than the usual ones, {@code -Dfeatureduck.model.count=20}
  * so many.
  */
+@Execution(ExecutionMode.CONCURRENT)
 final class IncrementalModelTest {
   private static final Logger LOG = LoggerFactory.getLogger(IncrementalModelTest.class);
 

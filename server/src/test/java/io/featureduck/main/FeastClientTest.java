@@ -11,10 +11,13 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Feast's own Python client, with its {@code remote} online store, reads from a server of ours. */
+@Execution(ExecutionMode.CONCURRENT)
 class FeastClientTest {
   private static final JsonMapper JSON = JsonMapper.shared();
   private static final List<String[]> USER = List.<String[]>of(new String[] {"user_id", "INT64"});

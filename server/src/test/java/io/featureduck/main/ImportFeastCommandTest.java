@@ -21,6 +21,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -31,6 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
  * after the import.
  */
 @Timeout(600)
+@Execution(ExecutionMode.CONCURRENT)
 class ImportFeastCommandTest {
   private static final JsonMapper JSON = new JsonMapper();
 
