@@ -38,11 +38,6 @@ final class Exchange {
     answer(request, 200, JSON, json);
   }
 
-  /** Answers with JSON, whose array is taken over. */
-  static void json(HttpServerRequest request, int status, byte[] json) {
-    answer(request, status, JSON, json);
-  }
-
   /** Answers 202 with JSON, whose array is taken over. */
   static void accepted(HttpServerRequest request, byte[] json) {
     answer(request, 202, JSON, json);
@@ -113,6 +108,21 @@ final class Exchange {
         new FeatureException(
             ErrorCode.METHOD_NOT_ALLOWED,
             "%s is not served here: expected %s".formatted(request.method(), allow)));
+  }
+
+  /** Answers with a failure in JSON of the caller's, whose array is taken over. */
+  static void fail(HttpServerRequest request, Throwable cause, int status, byte[] json) {
+    String id = requestId(request);
+    LOG.debug("request {}: {}", id, cause.getMessage(), cause);
+    HttpServerResponse response = request.response();
+    if (response.closed() || response.headWritten()) {
+      return;
+    }
+    response
+        .setStatusCode(status)
+        .putHeader(HttpHeaders.CONTENT_TYPE, JSON)
+        .putHeader(X_REQUEST_ID, id);
+    end(response, json);
   }
 
   /** Answers with a problem document and a status that is not the one of its code. */

@@ -1,6 +1,5 @@
 package io.featureduck.http;
 
-import io.featureduck.error.FeatureException;
 import io.featureduck.json.JsonBytes;
 import java.util.List;
 
@@ -11,19 +10,15 @@ final class FeastError {
   /**
    * Returns the answer for something that is not there: a JSON string that holds JSON, which names
    * the exception that Feast's client is to raise.
+   *
+   * @param exception its name in {@code feast.errors}
    */
-  static byte[] notFound(FeatureException cause) {
-    String name =
-        switch (cause.code()) {
-          case UNKNOWN_SERVICE -> "FeatureServiceNotFoundException";
-          case UNKNOWN_FEATURE -> "FeastObjectNotFoundException";
-          default -> "FeatureViewNotFoundException";
-        };
+  static byte[] notFound(Throwable cause, String exception) {
     JsonBytes error = new JsonBytes(256);
     error.raw("{\"module\":\"feast.errors\",\"class\":\"");
-    error.raw(name);
+    error.raw(exception);
     error.raw("\",\"message\":");
-    error.string(Problem.detail(cause));
+    error.string(String.valueOf(cause.getMessage()));
     error.raw('}');
     JsonBytes out = new JsonBytes(256);
     out.string(error.toArray());

@@ -1,6 +1,8 @@
 package io.featureduck.http;
 
 import io.featureduck.definition.FeatureService;
+import io.featureduck.error.ErrorCode;
+import io.featureduck.error.FeatureException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -36,6 +38,7 @@ record FeastRequest(
     boolean metadata) {
   private static final JsonFactory JSON = new JsonFactory();
   private static final int FEATURES_MAX = 10_000;
+  private static final int COLUMNS_MAX = 1_000;
 
   /**
    * What is wrong with a body, in the words of Feast's own answer.
@@ -58,14 +61,24 @@ record FeastRequest(
     }
   }
 
+  /** Says that a view is not served in the version that was asked for. */
+  static final class NoSuchVersion extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    NoSuchVersion(String message) {
+      super(message, null, false, false);
+    }
+  }
+
   /**
    * Reads a body. What it has beside is left alone, as Feast does.
    *
    * @throws Malformed where it is none
+   * @throws FeatureException TOO_MANY_ENTITIES
    */
-  static FeastRequest parse(byte[] body) {
+  static FeastRequest parse(byte[] body, int entitiesMax) {
     try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), body)) {
-      return new Reader(parser).read();
+      return new Reader(parser, entitiesMax).read();
     } catch (JacksonException e) {
       throw new Malformed(List.of("body"), BatchRequest.malformed(e).getMessage());
     }
@@ -73,6 +86,7 @@ record FeastRequest(
 
   private static final class Reader {
     private final JsonParser parser;
+    private final int entitiesMax;
     private final Map<String, List<@Nullable Object>> columns = new LinkedHashMap<>();
     private final Map<String, Set<String>> features = new LinkedHashMap<>();
     private final Map<String, Integer> versions = new LinkedHashMap<>();
@@ -81,8 +95,9 @@ record FeastRequest(
     private boolean fullNames;
     private boolean metadata;
 
-    Reader(JsonParser parser) {
+    Reader(JsonParser parser, int entitiesMax) {
       this.parser = parser;
+      this.entitiesMax = entitiesMax;
     }
 
     FeastRequest read() {
@@ -91,6 +106,9 @@ record FeastRequest(
       }
       while (parser.nextToken() != JsonToken.END_OBJECT) {
         member(parser.currentName(), parser.nextToken());
+      }
+      if (parser.nextToken() != null) {
+        throw new Malformed(List.of("body"), "Something follows the object");
       }
       if (!hasEntities) {
         throw new Malformed(List.of("body", "entities"), "Field required");
@@ -132,7 +150,8 @@ record FeastRequest(
         case "features" -> features(value);
         case "feature_service" -> {
           if (value == JsonToken.VALUE_STRING) {
-            service = Optional.of(parser.getString());
+            // An empty one is none to Feast.
+            service = Optional.of(parser.getString()).filter(given -> !given.isEmpty());
           } else if (value != JsonToken.VALUE_NULL) {
             throw new Malformed(
                 List.of("body", "feature_service"), "Input should be a valid string");
@@ -158,13 +177,24 @@ record FeastRequest(
         throw new Malformed(List.of("body", "entities"), "Input should be a valid dictionary");
       }
       hasEntities = true;
+      columns.clear();
       while (parser.nextToken() != JsonToken.END_OBJECT) {
         String name = parser.currentName();
         if (parser.nextToken() != JsonToken.START_ARRAY) {
           throw new Malformed(List.of("body", "entities", name), "Input should be a valid list");
         }
+        if (columns.size() == COLUMNS_MAX) {
+          throw new Malformed(
+              List.of("body", "entities"),
+              "Input should have at most %d columns".formatted(COLUMNS_MAX));
+        }
         List<@Nullable Object> values = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
+          if (values.size() == entitiesMax) {
+            throw new FeatureException(
+                ErrorCode.TOO_MANY_ENTITIES,
+                "more than %d entities: ask for them in several requests".formatted(entitiesMax));
+          }
           values.add(JsonScalar.read(parser));
           JsonParser ignored = parser.skipChildren();
         }
@@ -176,26 +206,37 @@ record FeastRequest(
       if (value != JsonToken.START_ARRAY) {
         throw new Malformed(List.of("body", "features"), "Input should be a valid list");
       }
+      features.clear();
+      versions.clear();
       int index = 0;
       while (parser.nextToken() != JsonToken.END_ARRAY) {
-        List<String> place = List.of("body", "features", Integer.toString(index++));
-        if (parser.currentToken() != JsonToken.VALUE_STRING || index > FEATURES_MAX) {
-          throw new Malformed(place, "Input should be a valid string");
+        if (index == FEATURES_MAX) {
+          throw new Malformed(
+              List.of("body", "features"),
+              "Input should have at most %d features".formatted(FEATURES_MAX));
         }
-        feature(place, parser.getString());
+        if (parser.currentToken() != JsonToken.VALUE_STRING) {
+          throw malformedFeature(index, "Input should be a valid string");
+        }
+        feature(index, parser.getString());
+        index++;
       }
     }
 
+    private static Malformed malformedFeature(int index, String message) {
+      return new Malformed(List.of("body", "features", Integer.toString(index)), message);
+    }
+
     /** Reads {@code view:feature}, {@code view@v2:feature} or {@code view@latest:feature}. */
-    private void feature(List<String> place, String reference) {
+    private void feature(int index, String reference) {
       int colon = reference.indexOf(':');
       if (colon <= 0 || colon == reference.length() - 1) {
-        throw new Malformed(place, "Input should be a feature reference, view:feature");
+        throw malformedFeature(index, "Input should be a feature reference, view:feature");
       }
       String view = reference.substring(0, colon);
       int at = view.indexOf('@');
       if (at > 0) {
-        version(place, view.substring(0, at), view.substring(at + 1));
+        version(index, view.substring(0, at), view.substring(at + 1));
         view = view.substring(0, at);
       }
       boolean ignored =
@@ -204,7 +245,7 @@ record FeastRequest(
               .add(reference.substring(colon + 1));
     }
 
-    private void version(List<String> place, String view, String version) {
+    private void version(int index, String view, String version) {
       if (version.isEmpty() || version.equalsIgnoreCase("latest")) {
         return;
       }
@@ -215,11 +256,11 @@ record FeastRequest(
         number = -1;
       }
       if (number < 0 || (version.charAt(0) != 'v' && version.charAt(0) != 'V')) {
-        throw new Malformed(place, "Input should have a version such as @v2 or @latest");
+        throw malformedFeature(index, "Input should have a version such as @v2 or @latest");
       }
       Integer other = versions.put(view, number);
       if (other != null && other != number) {
-        throw new Malformed(place, "Only one version of a feature view is served");
+        throw malformedFeature(index, "Only one version of a feature view is served");
       }
     }
   }

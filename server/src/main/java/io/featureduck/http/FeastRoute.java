@@ -14,8 +14,9 @@ import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,24 +51,32 @@ final class FeastRoute {
     }
     // Feast's own server takes any content type, and known clients send none.
     Exchange.body(request, settings.bodyBytesMax())
-        .map(body -> FeastRequest.parse(body.getBytes()))
+        .map(body -> FeastRequest.parse(body.getBytes(), settings.batchMax()))
         .onSuccess(asked -> reader.read(new Asked(request, asked), startNanos))
         .onFailure(cause -> fail(request, cause));
   }
 
   private static void fail(HttpServerRequest request, Throwable cause) {
-    if (cause instanceof FeastRequest.Malformed malformed) {
-      Exchange.json(
-          request,
-          422,
-          FeastError.malformed(malformed.place(), String.valueOf(malformed.getMessage())));
-    } else if (cause instanceof FeatureException e && e.code() == ErrorCode.INVALID_REQUEST) {
-      Exchange.json(request, 422, FeastError.malformed(List.of("body"), Problem.detail(e)));
-    } else if (cause instanceof FeatureException e && isNotFound(e.code())) {
-      Exchange.json(request, 404, FeastError.notFound(e));
-    } else {
-      Exchange.fail(request, cause);
+    switch (cause) {
+      case FeastRequest.Malformed e ->
+          Exchange.fail(
+              request, e, 422, FeastError.malformed(e.place(), String.valueOf(e.getMessage())));
+      case FeatureException e when e.code() == ErrorCode.INVALID_REQUEST ->
+          Exchange.fail(request, e, 422, FeastError.malformed(List.of("body"), Problem.detail(e)));
+      case FeatureException e when isNotFound(e.code()) ->
+          Exchange.fail(request, e, 404, FeastError.notFound(e, exception(e.code())));
+      case FeastRequest.NoSuchVersion e ->
+          Exchange.fail(request, e, 404, FeastError.notFound(e, "FeatureViewVersionNotFound"));
+      default -> Exchange.fail(request, cause);
     }
+  }
+
+  private static String exception(ErrorCode code) {
+    return switch (code) {
+      case UNKNOWN_SERVICE -> "FeatureServiceNotFoundException";
+      case UNKNOWN_VIEW -> "FeatureViewNotFoundException";
+      default -> "FeastObjectNotFoundException";
+    };
   }
 
   private static boolean isNotFound(ErrorCode code) {
@@ -126,8 +135,7 @@ final class FeastRoute {
       Integer wanted = asked.versions().get(part.name());
       ServedView view = part.view();
       if (view != null && wanted != null && wanted != view.definition().version()) {
-        throw new FeatureException(
-            ErrorCode.UNKNOWN_VIEW,
+        throw new FeastRequest.NoSuchVersion(
             "Version v%d of feature view %s is not served: v%d is"
                 .formatted(wanted, view.name(), view.definition().version()));
       }
@@ -136,11 +144,6 @@ final class FeastRoute {
   }
 
   private List<@Nullable Object[]> rows(FeatureSet set, FeastRequest asked) {
-    if (asked.rows() > settings.batchMax()) {
-      throw new FeatureException(
-          ErrorCode.TOO_MANY_ENTITIES,
-          "more than %d entities: ask for them in several requests".formatted(settings.batchMax()));
-    }
     List<List<@Nullable Object>> columns = new ArrayList<>();
     for (JoinKey key : set.joinKeys()) {
       List<@Nullable Object> column = asked.columns().get(key.name());
@@ -160,12 +163,17 @@ final class FeastRoute {
     return rows;
   }
 
-  /** Returns why a row could not be read: a client would take it for one that isn't there. */
+  /**
+   * Returns why a row could not be read, unless that is for its key: a client would take it for one
+   * that isn't there.
+   */
   private static Optional<Throwable> unread(FeatureSetLookup lookup) {
     for (int part = 0; part < lookup.set().parts().size(); part++) {
       for (int row = 0; row < lookup.size(); row++) {
         Throwable failure = lookup.failure(part, row);
-        if (failure != null && !(failure instanceof EntityKeyException)) {
+        if (failure != null
+            && !(failure instanceof EntityKeyException)
+            && Problem.code(failure) != ErrorCode.INVALID_REQUEST) {
           return Optional.of(failure);
         }
       }
@@ -177,12 +185,11 @@ final class FeastRoute {
     FeatureSet set = lookup.set();
     out.raw("{\"results\":[");
     boolean first = true;
-    for (Map.Entry<String, List<@Nullable Object>> column : asked.columns().entrySet()) {
-      if (isJoinKey(set, column.getKey())) {
-        comma(first);
-        first = false;
-        writeKeys(column.getValue());
-      }
+    List<String> keys = joinKeys(asked, set);
+    for (String key : keys) {
+      comma(first);
+      first = false;
+      writeKeys(asked.columns().getOrDefault(key, List.of()));
     }
     for (int part = 0; part < set.parts().size(); part++) {
       ServedView view = set.parts().get(part).view();
@@ -196,7 +203,7 @@ final class FeastRoute {
       }
     }
     out.raw("],\"metadata\":{\"feature_names\":[");
-    writeNames(asked, set);
+    writeNames(asked, set, keys);
     out.raw(']');
     if (asked.metadata()) {
       writeVersions(set);
@@ -204,8 +211,11 @@ final class FeastRoute {
     out.raw("}}");
   }
 
-  private static boolean isJoinKey(FeatureSet set, String column) {
-    return set.joinKeys().stream().anyMatch(key -> key.name().equals(column));
+  /** Returns the join keys of the set, in the order that the request has them in. */
+  private static List<String> joinKeys(FeastRequest asked, FeatureSet set) {
+    Set<String> names =
+        set.joinKeys().stream().map(JoinKey::name).collect(Collectors.toUnmodifiableSet());
+    return asked.columns().keySet().stream().filter(names::contains).toList();
   }
 
   private void comma(boolean first) {
@@ -275,20 +285,23 @@ final class FeastRoute {
     };
   }
 
-  private void writeNames(FeastRequest asked, FeatureSet set) {
+  private void writeNames(FeastRequest asked, FeatureSet set, List<String> keys) {
     boolean first = true;
-    for (String column : asked.columns().keySet()) {
-      if (isJoinKey(set, column)) {
-        comma(first);
-        first = false;
-        out.string(column);
-      }
+    for (String key : keys) {
+      comma(first);
+      first = false;
+      out.string(key);
     }
     for (FeatureSet.Part part : set.parts()) {
+      Integer version = asked.fullNames() ? asked.versions().get(part.name()) : null;
       for (String name : part.names()) {
         comma(first);
         first = false;
-        out.string(name);
+        // A view that was asked for with its version is called by it, too: view@v2__feature.
+        out.string(
+            version == null
+                ? name
+                : part.name() + "@v" + version + name.substring(part.name().length()));
       }
     }
   }

@@ -7,6 +7,7 @@ import io.featureduck.type.FeatureType;
 import io.featureduck.type.FeatureType.Primitive;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -15,7 +16,8 @@ import tools.jackson.databind.json.JsonMapper;
  * 1970 (its UNIX_TIMESTAMP), JSON is a string. All others are as in our own answers.
  */
 final class FeastValue {
-  private static final JsonMapper JSON = new JsonMapper();
+  private static final JsonMapper JSON =
+      JsonMapper.builder().enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS).build();
 
   private FeastValue() {}
 

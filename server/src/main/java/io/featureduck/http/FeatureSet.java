@@ -29,6 +29,8 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
    *
    * @param view the view, or null where it can't be asked
    * @param failure why it can't
+   * @param seen the view that this was made of, also where it can't be asked; null where there is
+   *     none
    * @param names what its features are called in the answer
    * @param labels the names as JSON strings, with a colon behind each
    * @param features the place of each feature in the view
@@ -40,6 +42,7 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
       String name,
       @Nullable ServedView view,
       @Nullable FeatureException failure,
+      @Nullable ServedView seen,
       List<String> names,
       byte[][] labels,
       int[] features,
@@ -55,7 +58,7 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
    */
   static FeatureSet ofService(FeatureService service, boolean fullNames, ViewCatalog catalog) {
     Builder builder = new Builder(fullNames, catalog);
-    List<Part> parts = service.views().stream().map(builder::partOrFailed).toList();
+    List<Part> parts = builder.partsOrFailed(service.views());
     for (Part part : parts) {
       if (part.failure() == null) {
         return builder.build(parts);
@@ -80,8 +83,7 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
   /** Tells whether this is what the same selections would give now. */
   boolean isCurrent(ViewCatalog catalog) {
     for (Part part : parts) {
-      ServedView view = part.view();
-      if (view == null || !catalog.isCurrent(view)) {
+      if (!catalog.isCurrent(part.name(), part.seen())) {
         return false;
       }
     }
@@ -108,12 +110,20 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
       return new FeatureSet(parts, List.copyOf(joinKeys.values()));
     }
 
-    Part partOrFailed(FeatureService.Selection selection) {
-      try {
-        return part(selection);
-      } catch (FeatureException e) {
-        return failed(selection, e);
+    /** Names that a part which fails would share with another are left to the other. */
+    List<Part> partsOrFailed(List<FeatureService.Selection> selections) {
+      List<Part> parts = new ArrayList<>();
+      Map<Integer, FeatureException> failures = new LinkedHashMap<>();
+      for (int i = 0; i < selections.size(); i++) {
+        try {
+          parts.add(part(selections.get(i)));
+        } catch (FeatureException e) {
+          failures.put(i, e);
+        }
       }
+      failures.forEach(
+          (place, failure) -> parts.add(place, failed(selections.get(place), failure)));
+      return List.copyOf(parts);
     }
 
     Part part(FeatureService.Selection selection) {
@@ -139,6 +149,7 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
           view.name(),
           view,
           null,
+          view,
           List.copyOf(names),
           labels(names),
           features,
@@ -174,9 +185,20 @@ record FeatureSet(List<Part> parts, List<JoinKey> joinKeys) {
 
     private Part failed(FeatureService.Selection selection, FeatureException failure) {
       List<String> names =
-          selection.features().stream().map(f -> answered(selection.view(), f)).toList();
+          selection.features().stream()
+              .map(feature -> answered(selection.view(), feature))
+              .filter(name -> viewOfName.putIfAbsent(name, selection.view()) == null)
+              .toList();
       return new Part(
-          selection.view(), null, failure, names, labels(names), new int[0], false, new int[0]);
+          selection.view(),
+          null,
+          failure,
+          catalog.find(selection.view()).orElse(null),
+          names,
+          labels(names),
+          new int[0],
+          false,
+          new int[0]);
     }
 
     private static byte[][] labels(List<String> names) {

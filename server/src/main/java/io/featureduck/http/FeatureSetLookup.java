@@ -1,6 +1,7 @@
 package io.featureduck.http;
 
 import io.featureduck.definition.JoinKey;
+import io.featureduck.error.FeatureException;
 import io.featureduck.key.EntityKey;
 import io.featureduck.key.EntityKeyException;
 import io.featureduck.lookup.FeatureCache;
@@ -9,7 +10,6 @@ import io.featureduck.lookup.Lookups;
 import io.featureduck.lookup.ServedView;
 import io.featureduck.metrics.LookupMetrics;
 import io.featureduck.metrics.ViewMetrics;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
 final class FeatureSetLookup {
   private final FeatureSet set;
   private final List<@Nullable Object[]> values;
-  private final List<Keys> keys = new ArrayList<>();
-  private final List<Optional<ViewRows>> rows = new ArrayList<>();
+  private final @Nullable EntityKeyException[][] mistakes;
+  private final @Nullable ViewRows[] rows;
   private final Status[][] statuses;
   private int outstanding;
 
@@ -65,23 +65,23 @@ final class FeatureSetLookup {
     this.set = set;
     this.values = values;
     this.statuses = new Status[set.parts().size()][values.size()];
-    FeatureSet.Part before = null;
-    for (FeatureSet.Part part : set.parts()) {
+    this.rows = new ViewRows[statuses.length];
+    this.mistakes = new EntityKeyException[statuses.length][];
+    List<JoinKey> joinKeys = List.of();
+    Keys keys = new Keys(new String[0], new EntityKeyException[0]);
+    for (int i = 0; i < rows.length; i++) {
+      FeatureSet.Part part = set.parts().get(i);
       ServedView view = part.view();
       if (view == null) {
-        keys.add(new Keys(new String[0], new EntityKeyException[0]));
-        rows.add(Optional.empty());
         continue;
       }
-      List<JoinKey> joinKeys = view.definition().joinKeys();
-      boolean same =
-          before != null
-              && before.view() != null
-              && before.view().definition().joinKeys().equals(joinKeys);
-      Keys of = same ? keys.getLast() : keys(joinKeys, part.keyPlaces(), values);
-      keys.add(of);
-      rows.add(Optional.of(new ViewRows(view, of.keys())));
-      before = part;
+      // Most services have views of the same entity.
+      if (!view.definition().joinKeys().equals(joinKeys)) {
+        joinKeys = view.definition().joinKeys();
+        keys = keys(joinKeys, part.keyPlaces(), values);
+      }
+      mistakes[i] = keys.mistakes();
+      rows[i] = new ViewRows(view, keys.keys());
     }
   }
 
@@ -107,15 +107,14 @@ final class FeatureSetLookup {
    *
    * @param metrics where hits and misses of the cache are counted; empty where they were before
    * @param done called once, when all rows are there or have failed; maybe before this returns
-   * @throws io.featureduck.error.FeatureException OVERLOADED
    */
   void start(FeatureCache cache, Lookups lookups, Optional<LookupMetrics> metrics, Runnable done) {
-    int[] misses = new int[rows.size()];
+    int[] misses = new int[rows.length];
     int hits = 0;
     int missed = 0;
     for (int i = 0; i < misses.length; i++) {
-      if (rows.get(i).isPresent()) {
-        ViewRows of = rows.get(i).get();
+      ViewRows of = rows[i];
+      if (of != null) {
         misses[i] = of.takeCached(cache);
         missed += misses[i];
         hits += of.asked() - misses[i];
@@ -130,15 +129,23 @@ final class FeatureSetLookup {
       return;
     }
     for (int i = 0; i < misses.length; i++) {
-      if (misses[i] > 0) {
-        lookups.admit(rows.get(i).orElseThrow().view(), missed);
+      ViewRows of = rows[i];
+      if (of != null && misses[i] > 0) {
+        readMissing(of, missed, lookups, () -> arrived(done));
       }
     }
-    for (int i = 0; i < misses.length; i++) {
-      if (misses[i] > 0) {
-        rows.get(i).orElseThrow().readMissing(lookups, () -> arrived(done));
-      }
+  }
+
+  /** A view that is too busy fails alone. */
+  private static void readMissing(ViewRows of, int missed, Lookups lookups, Runnable done) {
+    try {
+      lookups.admit(of.view(), missed);
+    } catch (FeatureException e) {
+      of.failMissing(e);
+      done.run();
+      return;
     }
+    of.readMissing(lookups, done);
   }
 
   private void arrived(Runnable done) {
@@ -150,32 +157,45 @@ final class FeatureSetLookup {
 
   /** Tells whether some view is served by another definition by now. */
   boolean isOutdated() {
-    return rows.stream().anyMatch(of -> of.isPresent() && of.get().isOutdated());
+    for (ViewRows of : rows) {
+      if (of != null && of.isOutdated()) {
+        return true;
+      }
+    }
+    return false;
   }
 
-  /** Returns a failure where nothing at all could be read though something was asked for. */
+  /**
+   * Returns a failure where nothing at all could be read though something was asked for: the
+   * store's, if it was asked.
+   */
   Optional<Throwable> failure() {
-    Throwable first = null;
-    for (int part = 0; part < rows.size(); part++) {
+    Throwable ofPart = null;
+    Throwable ofStore = null;
+    for (int part = 0; part < rows.length; part++) {
       for (int entity = 0; entity < values.size(); entity++) {
         Throwable failure = failure(part, entity);
         if (failure == null || failure instanceof EntityKeyException) {
           return Optional.empty();
         }
-        first = first == null ? failure : first;
+        if (rows[part] == null) {
+          ofPart = failure;
+        } else {
+          ofStore = failure;
+        }
       }
     }
-    return Optional.ofNullable(first);
+    return Optional.ofNullable(ofStore == null ? ofPart : ofStore);
   }
 
   /** Returns why a view has no answer about an entity; null where it has one. */
   @Nullable Throwable failure(int part, int entity) {
-    Throwable failure = set.parts().get(part).failure();
-    if (failure != null) {
-      return failure;
+    ViewRows of = rows[part];
+    if (of == null) {
+      return set.parts().get(part).failure();
     }
-    EntityKeyException mistake = keys.get(part).mistakes()[entity];
-    return mistake != null ? mistake : rows.get(part).orElseThrow().failure(entity);
+    EntityKeyException mistake = mistakes[part][entity];
+    return mistake != null ? mistake : of.failure(entity);
   }
 
   FeatureSet set() {
@@ -237,10 +257,12 @@ final class FeatureSetLookup {
 
   /** Returns the row of an entity that a view has, or {@link FeatureRow#MISSING}. */
   FeatureRow row(int part, int entity) {
-    return rows.get(part).map(of -> of.row(entity)).orElse(FeatureRow.MISSING);
+    ViewRows of = rows[part];
+    return of == null ? FeatureRow.MISSING : of.row(entity);
   }
 
   boolean isStale(int part, int entity) {
-    return rows.get(part).map(of -> of.isStale(entity)).orElse(false);
+    ViewRows of = rows[part];
+    return of != null && of.isStale(entity);
   }
 }

@@ -55,22 +55,30 @@ final class FeatureSetReader {
   }
 
   private void attempt(Asked asked, long startNanos, int attempt) {
+    guarded(
+        asked,
+        () -> {
+          FeatureSet set = asked.set();
+          FeatureSetLookup lookup = new FeatureSetLookup(set, asked.entities(set));
+          lookup.start(
+              cache,
+              lookups,
+              attempt == 1 ? Optional.of(metrics) : Optional.empty(),
+              () -> {
+                if (lookup.isOutdated() && attempt < ATTEMPTS_MAX) {
+                  attempt(asked, startNanos, attempt + 1);
+                } else {
+                  guarded(asked, () -> answer(asked, lookup, startNanos));
+                }
+              });
+        });
+  }
+
+  private static void guarded(Asked asked, Runnable step) {
     try {
-      FeatureSet set = asked.set();
-      FeatureSetLookup lookup = new FeatureSetLookup(set, asked.entities(set));
-      lookup.start(
-          cache,
-          lookups,
-          attempt == 1 ? Optional.of(metrics) : Optional.empty(),
-          () -> {
-            if (lookup.isOutdated() && attempt < ATTEMPTS_MAX) {
-              attempt(asked, startNanos, attempt + 1);
-            } else {
-              answer(asked, lookup, startNanos);
-            }
-          });
+      step.run();
     } catch (RuntimeException e) {
-      // The border of a request: it may go on after its handler has returned.
+      // The border of a request, which goes on after its handler has returned.
       asked.fail(e);
     }
   }

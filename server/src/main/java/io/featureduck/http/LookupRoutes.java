@@ -132,33 +132,27 @@ final class LookupRoutes {
     lookups.admit(view, 1);
     lookups
         .read(view, key)
-        .onComplete(result -> {
-          if (isOutdated(result.cause(), attempt)) {
-            again(
+        .onComplete(result ->
+            guarded(
                 request,
-                () ->
-                    single(
-                        request,
-                        catalog.view(view.name()),
-                        entity,
-                        target,
-                        question,
-                        startNanos,
-                        attempt + 1));
-          } else {
-            answer(request, view, key, selection, result, startNanos);
-          }
-        });
+                () -> {
+                  if (isOutdated(result.cause(), attempt)) {
+                    ServedView now = catalog.view(view.name());
+                    single(request, now, entity, target, question, startNanos, attempt + 1);
+                  } else {
+                    answer(request, view, key, selection, result, startNanos);
+                  }
+                }));
   }
 
   private static boolean isOutdated(@Nullable Throwable cause, int attempt) {
     return cause instanceof OutdatedViewException && attempt < ATTEMPTS_MAX;
   }
 
-  /** Answers a request by the definition that its view has by now; it may be there no more. */
-  private static void again(HttpServerRequest request, Runnable attempt) {
+  /** Goes on with a request after its handler has returned. */
+  private static void guarded(HttpServerRequest request, Runnable step) {
     try {
-      attempt.run();
+      step.run();
     } catch (RuntimeException e) {
       // The border of a request, as where it came in.
       Exchange.fail(request, e);
@@ -239,7 +233,7 @@ final class LookupRoutes {
       QueryParameters.refuseAny(target, question + 1);
     }
     Exchange.jsonBody(request, settings.bodyBytesMax())
-        .onSuccess(body -> again(request, () -> batch(request, view, body, startNanos, 1)))
+        .onSuccess(body -> guarded(request, () -> batch(request, view, body, startNanos, 1)))
         .onFailure(cause -> Exchange.fail(request, cause));
   }
 
@@ -303,11 +297,7 @@ final class LookupRoutes {
     }
 
     private void received() {
-      if (rows.isOutdated() && attempt < ATTEMPTS_MAX) {
-        again(request, again);
-      } else {
-        answer();
-      }
+      guarded(request, rows.isOutdated() && attempt < ATTEMPTS_MAX ? again : this::answer);
     }
 
     private void answer() {

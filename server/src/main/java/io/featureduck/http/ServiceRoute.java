@@ -150,24 +150,27 @@ final class ServiceRoute {
 
   /** Writes a key as it is, or where it can't be one, as it was sent. */
   private void writeKey(JoinKey key, @Nullable Object value) {
-    if (value == null) {
-      out.nullValue();
-      return;
+    switch (value) {
+      case null -> out.nullValue();
+      case String text when key.type() == Primitive.STRING -> out.string(text);
+      case String text -> writeCanonical(key, text);
+      case Number number when key.type() == Primitive.STRING -> out.string(number.toString());
+      // A number, a boolean, or what prints as a number with a fraction.
+      default -> out.raw(value.toString());
     }
-    String text = value.toString();
-    boolean isText = value instanceof String;
+  }
+
+  private void writeCanonical(JoinKey key, String text) {
     try {
-      String canonical = EntityKey.of(List.of(key), value);
-      isText = key.type() == Primitive.STRING || key.type() == Primitive.DATE;
-      // A STRING is encoded for a composite key, and is not meant to be here.
-      text = key.type() == Primitive.STRING ? text : canonical;
+      String canonical = EntityKey.of(List.of(key), text);
+      if (key.type() == Primitive.DATE) {
+        out.string(canonical);
+      } else {
+        out.raw(canonical);
+      }
     } catch (EntityKeyException e) {
       // What is wrong with it is told beside the view.
-    }
-    if (isText) {
       out.string(text);
-    } else {
-      out.raw(text);
     }
   }
 

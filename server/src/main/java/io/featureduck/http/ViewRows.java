@@ -1,5 +1,6 @@
 package io.featureduck.http;
 
+import io.featureduck.error.FeatureException;
 import io.featureduck.lookup.FeatureCache;
 import io.featureduck.lookup.FeatureRow;
 import io.featureduck.lookup.Lookups;
@@ -98,6 +99,17 @@ final class ViewRows {
       if (key != null && rows[i] == FeatureCache.UNREAD) {
         int entity = i;
         lookups.read(view, key).onComplete(result -> received(entity, result, done));
+      }
+    }
+  }
+
+  /** Has what the cache did not have fail. */
+  void failMissing(FeatureException cause) {
+    for (int i = 0; i < rows.length; i++) {
+      if (rows[i] == FeatureCache.UNREAD) {
+        rows[i] = FeatureRow.MISSING;
+        failures[i] = cause;
+        failed++;
       }
     }
   }

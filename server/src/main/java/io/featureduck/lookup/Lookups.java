@@ -29,15 +29,15 @@ import org.slf4j.LoggerFactory;
 public final class Lookups {
   /* Few queries of a view are in flight at once; what is asked for while they are out waits and travels
    * together in the next one, so a batch is as large as the store is slow, and a quiet store answers
-   * each key on its own at once. Views don't wait for each other: a request for several has all of its
-   * queries in one round. A key is asked for once, however many requests wait for it; one that
+   * each key on its own at once. Views don't wait for each other before they are sent: a request for
+   * several has all of its queries in one round. A key is asked for once, however many requests wait for it; one that
    * was sent before a commit is asked for again by requests that come after it, since its row may be
    * the old one. Where the store refuses a query because of one of its keys, each of them is asked
    * for alone, so that only the bad one fails.
    *
    * Bounds: waiting keys by number and by age, each request's wait by the sweep. */
   private static final Logger LOG = LoggerFactory.getLogger(Lookups.class);
-  private static final int QUERIES_MAX = 64;
+  private static final int QUERIES_MAX = 32;
   private static final long QUEUEING_MAX_NANOS = 500_000_000;
 
   private final Context context;
@@ -90,13 +90,20 @@ public final class Lookups {
    * Refuses work that would wait for too long.
    *
    * @param keys how many keys are about to be read
-   * @throws FeatureException OVERLOADED, unless the store is away and the cache may stand in
+   * @throws FeatureException OVERLOADED, unless the store is away and the cache may stand in;
+   *     TOO_MANY_ENTITIES where they could never be read at once
    */
   public void admit(ServedView view, int keys) {
     if (queue(view).storeAway) {
       return;
     }
-    if (waitingKeys + keys > settings.waitingKeysPerLoop() && waitingKeys > 0) {
+    if (keys > settings.waitingKeysPerLoop()) {
+      throw new FeatureException(
+          ErrorCode.TOO_MANY_ENTITIES,
+          "%d rows are asked for, and no more than %d may wait for the online store: ask for them in several requests"
+              .formatted(keys, settings.waitingKeysPerLoop()));
+    }
+    if (waitingKeys + keys > settings.waitingKeysPerLoop()) {
       throw shed("queue_full", "too many lookups wait for the online store");
     }
     if (queue(view).oldestWaitNanos() > QUEUEING_MAX_NANOS) {
@@ -425,14 +432,23 @@ public final class Lookups {
     void succeed(Reading reading) {
       if (!done) {
         done = true;
-        promise.complete(reading);
+        told(() -> promise.complete(reading));
       }
     }
 
     void fail(Throwable cause) {
       if (!done) {
         done = true;
-        promise.fail(cause);
+        told(() -> promise.fail(cause));
+      }
+    }
+
+    /** Whoever waits for a key and fails must not keep others from their rows. */
+    private void told(Runnable listeners) {
+      try {
+        listeners.run();
+      } catch (RuntimeException e) {
+        LOG.error("a request failed over the row of an entity", e);
       }
     }
 

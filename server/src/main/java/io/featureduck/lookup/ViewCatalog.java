@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** The live views, as served. Read by every event loop, written by {@link ChangePoller} alone. */
 public final class ViewCatalog {
@@ -58,7 +59,23 @@ public final class ViewCatalog {
   // One that was replaced is never equal to its successor.
   @SuppressWarnings("ReferenceEquality")
   public boolean isCurrent(ServedView view) {
-    return byName.get(view.name()) == view;
+    return isCurrent(view.name(), view);
+  }
+
+  /**
+   * Tells whether a name stands for this definition still.
+   *
+   * @param view null for none
+   */
+  // One that was replaced is never equal to its successor.
+  @SuppressWarnings("ReferenceEquality")
+  public boolean isCurrent(String name, @Nullable ServedView view) {
+    return byName.get(name) == view;
+  }
+
+  /** Returns a live view; empty where there is none of that name. */
+  public Optional<ServedView> find(String name) {
+    return Optional.ofNullable(byName.get(name));
   }
 
   /** Tells whether a view is live here and has a table, so that its entities can be asked for. */

@@ -159,6 +159,31 @@ class FeastRouteTest {
   }
 
   @Test
+  void post_versionWithFullNames_isPartOfTheName() {
+    JsonNode answer =
+        post("{\"entities\": {\"user_id\": [1]}, \"features\": [\"stats@v1:label\"], \"feature_service\": \"\", \"full_feature_names\": true}")
+            .json();
+
+    assertThat(answer.path("metadata").path("feature_names").toString())
+        .isEqualTo("[\"user_id\",\"stats@v1__label\"]");
+  }
+
+  @Test
+  void post_moreColumnsThanAllowed_isRefused() {
+    StringBuilder columns = new StringBuilder();
+    for (int i = 0; i <= 1_000; i++) {
+      columns.append("\"c").append(i).append("\": [1], ");
+    }
+
+    Answer answer =
+        post(
+            "{\"entities\": {%s\"user_id\": [1]}, \"features\": [\"stats:label\"]}"
+                .formatted(columns));
+
+    assertThat(answer.status()).isEqualTo(422);
+  }
+
+  @Test
   void post_keyThatCannotBeOne_isInvalid() {
     JsonNode results =
         post("{\"entities\": {\"user_id\": [\"x\", null]}, \"features\": [\"stats@v1:label\"]}")
@@ -189,7 +214,7 @@ class FeastRouteTest {
       quoteCharacter = '`',
       value = {
         "{\"entities\": {\"user_id\": [1]}, \"features\": [\"stat:label\"]}; FeatureViewNotFoundException; 'stat'",
-        "{\"entities\": {\"user_id\": [1]}, \"features\": [\"stats@v2:label\"]}; FeatureViewNotFoundException; v2",
+        "{\"entities\": {\"user_id\": [1]}, \"features\": [\"stats@v2:label\"]}; FeatureViewVersionNotFound; v2",
         "{\"entities\": {\"user_id\": [1]}, \"features\": [\"stats:lable\"]}; FeastObjectNotFoundException; 'lable'",
         "{\"entities\": {\"user_id\": [1]}, \"feature_service\": \"bot\"}; FeatureServiceNotFoundException; 'bot'",
       })
@@ -197,6 +222,7 @@ class FeastRouteTest {
     Answer answer = post(body);
 
     assertThat(answer.status()).isEqualTo(404);
+    assertThat(answer.header("X-Request-Id")).isNotEmpty();
     JsonNode error = JSON.readTree(answer.json().asString());
     assertThat(error.path("module").asString()).isEqualTo("feast.errors");
     assertThat(error.path("class").asString()).isEqualTo(name);
@@ -210,6 +236,7 @@ class FeastRouteTest {
       value = {
         "[]; [\"body\"]",
         "{; [\"body\"]",
+        "{\"entities\": {\"user_id\": [1]}, \"features\": [\"stats:label\"]} x; [\"body\"]",
         "{\"features\": [\"stats:label\"]}; [\"body\",\"entities\"]",
         "{\"entities\": []}; [\"body\",\"entities\"]",
         "{\"entities\": {\"user_id\": 1}}; [\"body\",\"entities\",\"user_id\"]",

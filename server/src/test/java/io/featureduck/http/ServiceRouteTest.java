@@ -32,6 +32,8 @@ class ServiceRouteTest {
             .view("spending", CUSTOMER, COUNTS, "")
             .view("lately", CUSTOMER, COUNTS, "\"ttl\": \"7d\"")
             .view(
+                "more", CUSTOMER, List.<String[]>of(new String[] {"more", "INT32", "INTEGER"}), "")
+            .view(
                 "shops",
                 List.<String[]>of(new String[] {"shop", "STRING"}),
                 List.<String[]>of(new String[] {"score", "INT32", "INTEGER"}),
@@ -58,6 +60,15 @@ class ServiceRouteTest {
                     all("spending"),
                     new Selection("shops", List.of("score", "stars"))))
             .service(service("gone", false, all("removed")))
+            .service(
+                service(
+                    "middle", false, all("spending"), all("removed"), all("more"), all("shops")))
+            .service(
+                service(
+                    "overridden",
+                    true,
+                    new Selection("spending", List.of("total_spent")),
+                    new Selection("lately", List.of("total_spent", "purchase_count"))))
             .service(service("empty", false, all("untouched"), all("shops")));
     store.register("untouched", CUSTOMER, COUNTS, "");
     store
@@ -70,6 +81,7 @@ class ServiceRouteTest {
             INSERT INTO online_lately VALUES
               ('1', 5, 7, now() - interval '8 days', '2026-11-23T11:00:00Z'),
               ('2', 6, 8, now() - interval '6 days', '2026-11-23T11:00:00Z');
+            INSERT INTO online_more VALUES ('1', 12, NULL, '2026-11-23T11:00:00Z');
             INSERT INTO online_shops VALUES
               ('a\\|b', 7, '2026-11-23T10:00:00.25Z', '2026-11-23T11:00:00Z'),
               ('42', 8, NULL, '2026-11-23T11:00:00Z');
@@ -214,6 +226,27 @@ class ServiceRouteTest {
     assertThat(empty.path(0).path("features").path("score").asInt()).isEqualTo(8);
     assertThat(empty.path(0).path("views").path("untouched").path("error").path("code").asString())
         .isEqualTo("store_unavailable");
+  }
+
+  @Test
+  void post_viewThatFailsBetweenOthers_failsAloneAlsoWhereTheyAreCached() {
+    String body =
+        "{\"service\": \"middle\", \"entities\": [{\"customer_id\": 1, \"shop\": \"42\"}]}";
+    for (int i = 0; i < 2; i++) {
+      JsonNode result = results(body).path(0);
+
+      assertThat(result.path("features").path("more").asInt()).isEqualTo(12);
+      assertThat(result.path("features").path("score").asInt()).isEqualTo(8);
+      assertThat(result.path("views").path("removed").path("status").asString()).isEqualTo("error");
+    }
+  }
+
+  @Test
+  void post_namesThatClashOnceTheyAreShort_areAnsweredOnce() {
+    String body = "{\"service\": \"overridden\", \"full_feature_names\": false, \"entities\": [1]}";
+
+    assertThat(post(body).body())
+        .contains("\"features\":{\"total_spent\":99.50,\"purchase_count\":null}");
   }
 
   @Test
