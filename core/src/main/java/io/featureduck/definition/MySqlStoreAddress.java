@@ -27,6 +27,7 @@ public record MySqlStoreAddress(String user, String host, int port, String datab
   private static final Pattern URL =
       Pattern.compile(
           "mysql://(?:(?<user>[^:@/?#\\s]+)@)?(?:\\[(?<address>[0-9A-Fa-f:.]+)\\]|(?<host>[^:/?#@%,()=\\s\\[\\]]+))(?::(?<port>\\d{1,5}))?/(?<database>[^/?#\\s]+)(?:\\?(?<parameters>[^#\\s]*))?");
+  private static final Pattern WITH_PASSWORD = Pattern.compile("mysql://[^:@/]+:[^@/]*@");
   private static final int PORT_MAX = 65_535;
   private static final List<String> PARAMETERS =
       List.of("ssl-mode", "ssl-ca", "ssl-cert", "ssl-key");
@@ -83,6 +84,9 @@ public record MySqlStoreAddress(String user, String host, int port, String datab
     if (url.matches()) {
       port =
           Optional.ofNullable(url.group("port")).orElse("" + OnlineStoreSettings.Type.MYSQL.port());
+    }
+    if (port.isEmpty() && WITH_PASSWORD.matcher(text).lookingAt()) {
+      throw new IllegalArgumentException("it holds a password: put it into online_store.password");
     }
     if (port.isEmpty() || Integer.parseInt(port) > PORT_MAX) {
       throw new IllegalArgumentException("expected mysql://user@host:3306/database");

@@ -55,7 +55,7 @@ class MySqlStoreAddressTest {
       value = {
         "mysql://duck@db; expected mysql://user@host:3306/database",
         "postgresql://duck@db/shop; expected mysql://user@host:3306/database",
-        "mysql://duck:secret@db/shop; expected mysql://user@host:3306/database",
+        "mysql://duck:secret@db/shop; it holds a password: put it into online_store.password",
         "mysql://duck@db:65536/shop; expected mysql://user@host:3306/database",
         "mysql://duck@secret,db/shop; expected mysql://user@host:3306/database",
         "mysql://duck@db/shop?sslmode=required; a parameter is none of ssl-mode=…, ssl-ca=…, ssl-cert=…, ssl-key=…; did you mean 'ssl-mode'?",
