@@ -12,7 +12,7 @@ import java.util.Optional;
  * @param schema one per project; in MySQL, which has none, the url's database
  * @param timeout of one query
  * @param connectionsPerLoop that an event loop keeps open
- * @param queriesPerLoop of one view in flight at once, on an event loop
+ * @param queriesPerLoop in flight at once on an event loop: of a view in Postgres, of all in MySQL
  * @param keysPerQuery coalesced into one query at the most
  * @param waitingKeysPerLoop beyond which lookups are refused
  */
